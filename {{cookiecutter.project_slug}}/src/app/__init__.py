@@ -1,0 +1,1 @@
+"""The service. Read `assembly/application.py` first."""

@@ -1,0 +1,1 @@
+"""Redis: the one door to it."""

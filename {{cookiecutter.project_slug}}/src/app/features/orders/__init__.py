@@ -1,0 +1,1 @@
+"""Orders: the sample feature. Read `routes.py` first, then follow the calls."""

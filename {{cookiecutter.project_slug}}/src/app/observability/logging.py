@@ -1,0 +1,90 @@
+"""Structured logs: one JSON object a line on stdout, or readable lines on a terminal.
+
+Our own events and the records of other libraries (uvicorn, SQLAlchemy, …) pass through the same
+processors, so they have one shape and one redaction. Redaction is a processor and not a filter,
+because a filter on a logger is skipped by its child loggers.
+"""
+
+import logging
+import sys
+from typing import Any
+
+import orjson
+import structlog
+from structlog.stdlib import ExtraAdder, ProcessorFormatter, add_log_level, add_logger_name
+from structlog.tracebacks import ExceptionDictTransformer
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from app.observability.redaction import redact
+
+# Says the same two lines whenever somebody asks for the schema's revision.
+CHATTY = ("alembic.runtime.migration",)
+
+
+def configure_logging(*, level: str, as_json: bool, show_locals: bool) -> None:
+    """Send everything that this process logs to stdout.
+
+    `level` is a name of the standard library's. `show_locals` adds the variables of each frame to
+    JSON tracebacks, redacted by name; production never asks for it.
+    """
+    render = json_processors(show_locals=show_locals) if as_json else console_processors()
+    structlog.configure(
+        processors=[structlog.contextvars.merge_contextvars, structlog.processors.add_log_level, *render],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
+        logger_factory=structlog.BytesLoggerFactory(sys.stdout.buffer) if as_json else structlog.WriteLoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+    bridge_standard_library(level=level, render=render)
+
+
+def bridge_standard_library(*, level: str, render: list[Processor]) -> None:
+    """Give the records of the standard library's loggers the same shape."""
+    formatter = ProcessorFormatter(
+        foreign_pre_chain=[structlog.contextvars.merge_contextvars, add_log_level, add_logger_name, ExtraAdder()],
+        processors=[ProcessorFormatter.remove_processors_meta, *render[:-1], as_text(render[-1])],
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(formatter)
+    logging.basicConfig(handlers=[handler], level=level, force=True)
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def json_processors(*, show_locals: bool) -> list[Processor]:
+    """From an event to the bytes of one JSON object."""
+    return [
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="timestamp"),
+        structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=show_locals, max_frames=20)),
+        redact_event,
+        structlog.processors.JSONRenderer(serializer=to_json),
+    ]
+
+
+def console_processors() -> list[Processor]:
+    """From an event to a line that a person reads."""
+    return [
+        structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
+        structlog.processors.format_exc_info,
+        redact_event,
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback, pad_event_to=0),
+    ]
+
+
+def redact_event(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """The processor form of `redact`."""
+    event.pop("color_message", None)  # uvicorn's second copy of the message
+    return {key: redact(value, key=key) for key, value in event.items()}
+
+
+def to_json(event: EventDict, **_: Any) -> bytes:  # Any: structlog passes json.dumps' options
+    return orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS)
+
+
+def as_text(renderer: Processor) -> Processor:
+    """The same renderer for the standard library's handlers, which write text and not bytes."""
+
+    def render(logger: WrappedLogger, method: str, event: EventDict) -> str:
+        rendered = renderer(logger, method, event)
+        return rendered.decode() if isinstance(rendered, bytes) else str(rendered)
+
+    return render

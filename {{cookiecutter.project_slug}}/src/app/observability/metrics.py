@@ -1,0 +1,53 @@
+"""What the service counts, for Prometheus. One registry per application, none global."""
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+# Seconds. Dense around the targets (p95 below 0.2, p99 below 1), sparse elsewhere: each bucket is a series per route.
+LATENCY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2.5, 5, 10)
+
+disable_created_metrics()  # type: ignore[no-untyped-call] # a second series for every counter, which no query here needs
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Metrics:
+    """Every metric of the service, by name."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=self.registry)
+        self.requests = Counter(
+            "http_requests", "Requests answered.", ("method", "route", "status"), registry=self.registry
+        )
+        self.request_seconds = Histogram(
+            "http_request_duration_seconds",
+            "Time from the request's arrival to the last byte of its answer.",
+            ("method", "route"),
+            buckets=LATENCY_BUCKETS,
+            registry=self.registry,
+        )
+        self.requests_in_flight = Gauge("http_requests_in_flight", "Requests being served.", registry=self.registry)
+        self.database_connections = Gauge(
+            "database_pool_connections", "Connections by state.", ("state",), registry=self.registry
+        )
+        self.database_waiting = Gauge(
+            "database_pool_waiting", "Callers that wait for a connection.", registry=self.registry
+        )
+        self.component_up = Gauge(
+            "health_component_up", "1 while the dependency's check passes.", ("component",), registry=self.registry
+        )
+
+    def expose(self) -> bytes:
+        """Everything in Prometheus' text format."""
+        return generate_latest(self.registry)

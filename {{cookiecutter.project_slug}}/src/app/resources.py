@@ -1,0 +1,91 @@
+"""Everything that is open while the service runs, and how to tell that it is alive."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from pydantic import SecretStr
+from redis.asyncio import Redis
+
+from app.cache.redis import open_redis
+from app.core.checks import Check
+from app.core.identity import service_identity
+from app.observability.instruments import Instruments
+from app.observability.metrics import Metrics
+from app.persistence.database import ConnectionOptions, Database, open_database
+from app.persistence.migrations import SchemaCheck
+from app.settings import Settings, essentials
+
+
+@dataclass(frozen=True)
+class Resources:
+    """Opened once for each process, closed in reverse order."""
+
+    database: Database
+    redis: Redis | None
+    secret_key: bytes
+    checks: tuple[Check, ...]
+
+
+@asynccontextmanager
+async def open_resources(settings: Settings, instruments: Instruments) -> AsyncIterator[Resources]:
+    """Open in order; beside each opening stands the check that proves the thing alive."""
+    async with AsyncExitStack() as stack:
+        checks: list[Check] = []
+        stack.callback(instruments.errors.close)
+
+        database = open_database(
+            connection_options(settings),
+            pool_size=settings.database.pool_size,
+            wait_seconds=settings.database.pool_wait_seconds,
+        )
+        stack.push_async_callback(database.close)
+        measure_pool(database, instruments.metrics)
+        checks.append(Check("database", database.ping, is_critical=True))
+        checks.append(Check("schema", SchemaCheck(database).probe, is_critical=True))
+
+        redis = redis_from(settings)
+        if redis is not None:
+            stack.push_async_callback(redis.aclose)
+            checks.append(Check("redis", ping_of(redis), is_critical=False))
+
+        yield Resources(database, redis, essentials(settings).secret_key, tuple(checks))
+
+
+def connection_options(settings: Settings) -> ConnectionOptions:
+    """How this process connects to PostgreSQL. Raises `ConfigurationError`."""
+    return ConnectionOptions(
+        url=essentials(settings).database_url,
+        application_name=service_identity().name,
+        tls_off=settings.database.tls == "off",
+        statement_timeout=settings.database.statement_timeout_seconds,
+        idle_in_transaction_timeout=settings.database.idle_transaction_timeout_seconds,
+    )
+
+
+def measure_pool(database: Database, metrics: Metrics) -> None:
+    """Let the scrape read the pool, so that requests pay nothing for it."""
+    metrics.database_connections.labels("used").set_function(lambda: database.used)
+    metrics.database_connections.labels("free").set_function(lambda: database.size - database.used)
+    metrics.database_waiting.set_function(lambda: database.waiting)
+
+
+def redis_from(settings: Settings) -> Redis | None:
+    """Redis, if one is configured."""
+    url: SecretStr | None = settings.redis.url
+    if url is None:
+        return None
+    return open_redis(
+        url.get_secret_value(),
+        timeout_seconds=settings.redis.timeout_seconds,
+        max_connections=settings.redis.pool_size,
+    )
+
+
+def ping_of(redis: Redis) -> Callable[[], Awaitable[None]]:
+    """A probe that returns if Redis answers."""
+
+    async def ping() -> None:
+        await redis.ping()
+
+    return ping

@@ -1,0 +1,1 @@
+"""The HTTP edge: middlewares, problems, dependencies shared by routes."""

@@ -1,0 +1,1 @@
+"""The API reference: pages for people, drawn from the OpenAPI document."""

@@ -1,0 +1,65 @@
+"""Serving Swagger UI at `/docs` and ReDoc at `/redoc`: no CDN, and a strict policy with a nonce per request."""
+
+import html
+import secrets
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from string import Template
+
+from fastapi import APIRouter, HTTPException, Request
+from fastapi.responses import FileResponse, HTMLResponse
+
+from app.web.api_reference.assets import VendoredAssets, read_vendored_assets
+
+# Both libraries draw small icons from data: addresses; ReDoc runs its search in a worker made from a blob.
+CONTENT_SECURITY_POLICY = Template(
+    "default-src 'none'; script-src 'nonce-$nonce'; style-src 'nonce-$nonce'; img-src 'self' data:; "
+    "connect-src 'self'; worker-src blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+# Left to the operating system, the type of a .js file differs from machine to machine.
+MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".png": "image/png"}
+
+ONE_YEAR_IMMUTABLE = "public, max-age=31536000, immutable"
+
+
+def api_reference_router(*, title: str, openapi_url: str = "/openapi.json") -> APIRouter:
+    """The two pages and their files, ready to be included in an application that serves `openapi_url`."""
+    assets = read_vendored_assets()
+    router = APIRouter(include_in_schema=False)
+    for path, template in (("/docs", "swagger_ui.html"), ("/redoc", "redoc.html")):
+        endpoint = page_endpoint(template, title=title, openapi_url=openapi_url, fingerprint=assets.fingerprint)
+        router.add_api_route(path, endpoint, response_class=HTMLResponse)
+    router.add_api_route("/docs/assets/{fingerprint}/{package}/{name}", asset_endpoint(assets))
+    return router
+
+
+def page_endpoint(
+    template_name: str, *, title: str, openapi_url: str, fingerprint: str
+) -> Callable[[Request], Awaitable[HTMLResponse]]:
+    template = Template(Path(__file__).with_name(template_name).read_text(encoding="utf-8"))
+
+    async def show_page(request: Request) -> HTMLResponse:
+        nonce = secrets.token_urlsafe(16)
+        base = request.scope.get("root_path", "").rstrip("/")
+        values = {
+            "title": title,
+            "openapi_url": f"{base}{openapi_url}",
+            "assets": f"{base}/docs/assets/{fingerprint}",
+            "nonce": nonce,
+        }
+        page = template.substitute({name: html.escape(value) for name, value in values.items()})
+        policy = CONTENT_SECURITY_POLICY.substitute(nonce=nonce)
+        return HTMLResponse(page, headers={"Content-Security-Policy": policy, "Cache-Control": "no-store"})
+
+    return show_page
+
+
+def asset_endpoint(assets: VendoredAssets) -> Callable[[str, str, str], Awaitable[FileResponse]]:
+    async def serve_asset(fingerprint: str, package: str, name: str) -> FileResponse:
+        path = assets.find(f"{package}/{name}", fingerprint=fingerprint)
+        if path is None:
+            raise HTTPException(status_code=404)
+        return FileResponse(path, media_type=MEDIA_TYPES[path.suffix], headers={"Cache-Control": ONE_YEAR_IMMUTABLE})
+
+    return serve_asset

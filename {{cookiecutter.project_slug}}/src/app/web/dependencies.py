@@ -1,0 +1,36 @@
+"""What routes ask for, as types in their signatures."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.resources import Resources
+from app.web.pagination import Cursors
+
+
+def get_resources(request: Request) -> Resources:
+    """What the lifespan opened."""
+    return cast("Resources", request.state.resources)
+
+
+CurrentResources = Annotated[Resources, Depends(get_resources)]
+
+
+async def open_session(resources: CurrentResources) -> AsyncIterator[AsyncSession]:
+    """One transaction for the request."""
+    async with resources.database.transaction() as session:
+        yield session
+
+
+# `function`: commit before the answer goes out. FastAPI's default would answer 201 first and then commit, or fail to.
+Session = Annotated[AsyncSession, Depends(open_session, scope="function")]
+
+
+def get_cursors(resources: CurrentResources) -> Cursors:
+    """Cursors signed with this service's key."""
+    return Cursors(resources.secret_key)
+
+
+PageCursors = Annotated[Cursors, Depends(get_cursors)]

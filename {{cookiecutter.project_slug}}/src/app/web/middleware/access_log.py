@@ -1,0 +1,25 @@
+"""One line for each request."""
+
+import structlog
+
+from app.web.middleware.edge import Concern, Exchange
+
+log = structlog.get_logger()
+
+
+class AccessLog(Concern):
+    """Logs what was asked, what was answered and how long it took; no query string, it may hold anything."""
+
+    def on_response_end(self, exchange: Exchange) -> None:
+        scope = exchange.scope
+        client = scope.get("client")
+        log.info(
+            "request",
+            method=scope["method"],
+            path=scope["path"],
+            route=exchange.route,
+            status=exchange.status,
+            milliseconds=round(exchange.seconds * 1000, 2),
+            bytes=exchange.bytes_sent,
+            client=client[0] if client else None,
+        )

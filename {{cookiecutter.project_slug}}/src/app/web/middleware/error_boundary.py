@@ -1,0 +1,47 @@
+"""The last place where an exception is caught: no stack trace reaches a caller, no crash goes unseen.
+
+Starlette would answer a crash outside all of our middlewares: with no request id, no headers, no CORS.
+"""
+
+from collections.abc import Callable
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.core.errors import ServiceError
+from app.web.problems import problem_of
+
+log = structlog.get_logger()
+
+
+class ErrorBoundary:
+    """Turns any escaped exception into a problem; one that nobody expected is logged once and reported."""
+
+    def __init__(self, app: ASGIApp, *, report: Callable[[BaseException], None]) -> None:
+        self.app = app
+        self.report = report
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        has_begun = False
+
+        async def watch(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watch)
+        except Exception as error:
+            self.record(error)
+            if has_begun:
+                raise  # half an answer is out: only closing the connection tells the caller
+            await problem_of(error, instance=scope["path"])(scope, receive, send)
+
+    def record(self, error: Exception) -> None:
+        """Expected errors are the caller's business, all others are ours."""
+        if not isinstance(error, ServiceError):
+            log.error("crash", exc_info=error)
+            self.report(error)

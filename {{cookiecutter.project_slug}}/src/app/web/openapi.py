@@ -1,0 +1,50 @@
+"""What the OpenAPI document says about problems, the same for every route."""
+
+from typing import Any
+
+from fastapi import FastAPI
+
+from app.core.errors import ServiceError
+from app.web.problems import MEDIA_TYPE, Problem, status_of
+
+CONTENT = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+HTTP_METHODS = {"get", "put", "post", "delete", "patch", "head", "options", "trace"}
+
+Document = dict[str, Any]  # Any: JSON
+
+
+def problems(*errors: type[ServiceError]) -> dict[int | str, Document]:
+    """For a route's `responses`: the errors that it may answer with."""
+    return {status_of(error).value: {"description": error.__doc__, "content": CONTENT} for error in errors}
+
+
+class DocumentedFastAPI(FastAPI):
+    """FastAPI whose OpenAPI document describes the problems that we really answer with."""
+
+    def openapi(self) -> Document:
+        """The document, made once."""
+        if self.openapi_schema is None:
+            document = super().openapi()
+            describe_problems(document)
+            self.openapi_schema = document
+        return self.openapi_schema
+
+
+def describe_problems(document: Document) -> None:
+    """Replace FastAPI's own shape of a validation error, and name the shape of every other failure."""
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas.update(schema.pop("$defs"), Problem=schema)
+    for operation in operations(document):
+        responses = operation["responses"]
+        if "422" in responses:
+            responses["422"] = {"description": "The request is not valid.", "content": CONTENT}
+        responses["default"] = {"description": "Any other failure.", "content": CONTENT}
+
+
+def operations(document: Document) -> list[Document]:
+    """Every operation of every path."""
+    paths = document.get("paths", {}).values()
+    return [operation for path in paths for method, operation in path.items() if method in HTTP_METHODS]

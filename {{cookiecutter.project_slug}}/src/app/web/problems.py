@@ -1,0 +1,117 @@
+"""Answers for what went wrong: `application/problem+json` (RFC 9457), the same shape for everything."""
+
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from app.core.errors import Conflict, InvalidRequest, NotFound, ServiceError, Unavailable
+from app.observability.context import current_request_id
+
+MEDIA_TYPE = "application/problem+json"
+
+STATUS_OF: dict[type[ServiceError], HTTPStatus] = {
+    NotFound: HTTPStatus.NOT_FOUND,
+    Conflict: HTTPStatus.CONFLICT,
+    InvalidRequest: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+
+
+class FieldError(BaseModel):
+    """What is wrong with one field of the request."""
+
+    field: str
+    message: str
+
+
+class Problem(BaseModel):
+    """Why a request failed."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str | None = None
+    instance: str
+    request_id: str | None = None
+    errors: list[FieldError] | None = None
+
+
+def problem_response(
+    status: int,
+    *,
+    instance: str,
+    type_: str = "about:blank",
+    detail: str | None = None,
+    errors: list[FieldError] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """The answer for one problem. `detail` is shown to the caller: no internals."""
+    problem = Problem(
+        type=type_,
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=detail,
+        instance=instance,
+        request_id=current_request_id(),
+        errors=errors,
+    )
+    body = problem.model_dump_json(exclude_none=True)
+    return Response(body, status, {"Cache-Control": "no-store", **(headers or {})}, MEDIA_TYPE)
+
+
+def problem_of(error: Exception, *, instance: str) -> Response:
+    """The answer for any exception. One that we did not expect says nothing about itself."""
+    if not isinstance(error, ServiceError):
+        detail = "The service failed. It has been told; quote the request id if you ask about it."
+        return problem_response(HTTPStatus.INTERNAL_SERVER_ERROR, instance=instance, detail=detail)
+    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, Unavailable) else None
+    return problem_response(
+        status_of(type(error)), instance=instance, type_=type_of(type(error)), detail=str(error), headers=headers
+    )
+
+
+def status_of(error: type[ServiceError]) -> HTTPStatus:
+    """The status of the nearest class in the tree."""
+    return next(STATUS_OF[kind] for kind in error.__mro__ if kind in STATUS_OF)
+
+
+def type_of(error: type[ServiceError]) -> str:
+    """A name that programs can compare: `OrderNotFound` is `urn:problem:order-not-found`."""
+    return "urn:problem:" + re.sub(r"(?<!^)(?=[A-Z])", "-", error.__name__).lower()
+
+
+async def answer_http_exception(request: Request, error: Exception) -> Response:
+    """What Starlette and FastAPI raise themselves: 404, 405, 400 for a broken body, …"""
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for nothing else
+    detail = error.detail if error.detail != HTTPStatus(error.status_code).phrase else None
+    return problem_response(error.status_code, instance=request.url.path, detail=detail, headers=error.headers)
+
+
+async def answer_validation_error(request: Request, error: Exception) -> Response:
+    """422 that names each field; never the value, which may be a secret."""
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for nothing else
+    fields = [FieldError(field=field_name(item["loc"]), message=item["msg"]) for item in error.errors()]
+    return problem_response(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        instance=request.url.path,
+        detail="The request is not valid; see `errors`.",
+        errors=fields,
+    )
+
+
+def field_name(location: tuple[int | str, ...]) -> str:
+    """`body.lines.0.quantity`"""
+    return ".".join(map(str, location))
+
+
+HANDLERS: dict[Any, Any] = {  # Any: Starlette's own type for this argument
+    HTTPException: answer_http_exception,
+    RequestValidationError: answer_validation_error,
+}

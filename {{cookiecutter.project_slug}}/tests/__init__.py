@@ -1,0 +1,1 @@
+"""The service's tests: one folder a kind."""

@@ -1,0 +1,81 @@
+"""Real servers for the tests: PostgreSQL and Valkey of our own, or those that DATABASE_URL and REDIS_URL name."""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from tests.support.databases import Databases
+from tests.support.servers import TestServers
+from tests.support.service import RunningService, run_service
+from tests.support.settings import forget_environment, settings_for
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The first process starts the servers; xdist's workers inherit their addresses."""
+    if hasattr(config, "workerinput"):
+        return
+    given = forget_environment()
+    servers = TestServers.start(given)
+    config.stash[SERVERS] = servers
+    os.environ["TEST_DATABASE_URL"] = servers.database_url
+    os.environ["TEST_REDIS_URL"] = servers.redis_url
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Whoever started the servers stops them."""
+    servers = config.stash.get(SERVERS, None)
+    if servers is not None:
+        servers.stop()
+
+
+SERVERS = pytest.StashKey[TestServers]()
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def databases() -> Databases:
+    """Makes databases on the test server."""
+    return Databases(os.environ["TEST_DATABASE_URL"])
+
+
+@pytest.fixture(scope="session")
+def worker_database_url(databases: Databases) -> Iterator[str]:
+    """This worker's database, migrated."""
+    with databases.migrated() as url:
+        yield url
+
+
+@pytest.fixture
+def database_url(databases: Databases, worker_database_url: str) -> Iterator[str]:
+    """The same, emptied after the test."""
+    yield worker_database_url
+    databases.truncate(worker_database_url)
+
+
+@pytest.fixture
+def empty_database_url(databases: Databases) -> Iterator[str]:
+    """A database without any table."""
+    with databases.empty() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> str:
+    return os.environ["TEST_REDIS_URL"]
+
+
+@pytest.fixture(scope="session")
+async def shared_service(worker_database_url: str, redis_url: str) -> AsyncIterator[RunningService]:
+    async with run_service(settings_for(database_url=worker_database_url, redis_url=redis_url)) as running:
+        yield running
+
+
+@pytest.fixture
+async def service(shared_service: RunningService, database_url: str) -> RunningService:
+    """The assembled service on a real port, with an empty database."""
+    return shared_service

@@ -1,0 +1,1 @@
+"""The sample feature's tests."""

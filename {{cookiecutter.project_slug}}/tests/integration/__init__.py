@@ -1,0 +1,1 @@
+"""Parts of ours with real servers and real processes."""
