@@ -1,13 +1,13 @@
 """Everything that is open while the service runs, and how to tell that it is alive."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from pydantic import SecretStr
-from redis.asyncio import Redis
 
-from app.cache.redis import open_redis
+from app.cache.redis import Redis, open_redis, ping
 from app.core.checks import Check
 from app.core.identity import service_identity
 from app.observability.instruments import Instruments
@@ -47,7 +47,7 @@ async def open_resources(settings: Settings, instruments: Instruments) -> AsyncI
         redis = redis_from(settings)
         if redis is not None:
             stack.push_async_callback(redis.aclose)
-            checks.append(Check("redis", ping_of(redis), is_critical=False))
+            checks.append(Check("redis", partial(ping, redis), is_critical=False))
 
         yield Resources(database, redis, essentials(settings).secret_key, tuple(checks))
 
@@ -80,12 +80,3 @@ def redis_from(settings: Settings) -> Redis | None:
         timeout_seconds=settings.redis.timeout_seconds,
         max_connections=settings.redis.pool_size,
     )
-
-
-def ping_of(redis: Redis) -> Callable[[], Awaitable[None]]:
-    """A probe that returns if Redis answers."""
-
-    async def ping() -> None:
-        await redis.ping()
-
-    return ping

@@ -28,11 +28,11 @@ def create_app(settings: Settings) -> FastAPI:
     """The whole service, the same for production and for tests. Nothing is opened until its lifespan begins."""
     identity = service_identity()
     instruments = open_instruments(settings)
-    warn_about_variables(settings)
     draining = Draining()
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, Any]]:  # Any: the state holds what it holds
+        warn_about_variables(settings)
         async with open_resources(settings, instruments) as resources:
             health = Health(resources.checks, draining=draining, metrics=instruments.metrics)
             async with serve_management(settings, health=health, metrics=instruments.metrics):

@@ -1,5 +1,6 @@
 """Opens a listening port, or says in one sentence why it cannot be had."""
 
+import errno
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +18,9 @@ def listen(host: str, port: int, *, variable: str) -> Iterator[socket.socket]:
     try:
         opened = socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
-        problem = f"{variable}: cannot listen on {host}:{port} ({error.strerror}). Set {variable} to a free port."
+        advice = f"Set {variable} to a free port." if error.errno == errno.EADDRINUSE else f"Check HOST and {variable}."
+        reason = str(error.strerror).partition(" (")[0]  # the address again follows in brackets
+        problem = f"{variable}: cannot listen on {host}:{port} ({reason}). {advice}"
         raise ConfigurationError([problem]) from error
     with opened:
         yield opened

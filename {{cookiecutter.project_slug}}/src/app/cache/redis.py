@@ -3,6 +3,9 @@
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as ConnectionLost
+
+__all__ = ["Redis", "open_redis", "ping"]
 
 
 def open_redis(url: str, *, timeout_seconds: float, max_connections: int) -> Redis:
@@ -17,6 +20,13 @@ def open_redis(url: str, *, timeout_seconds: float, max_connections: int) -> Red
         timeout=timeout_seconds,
         socket_timeout=timeout_seconds,
         socket_connect_timeout=timeout_seconds,
-        retry=Retry(NoBackoff(), 1),  # once: the server may have closed an idle connection
+        # Once, and only a lost connection (the server may have closed it while idle): trying again what
+        # timed out would double the wait.
+        retry=Retry(NoBackoff(), 1, supported_errors=(ConnectionLost,)),
     )
     return Redis.from_pool(pool)
+
+
+async def ping(redis: Redis) -> None:
+    """Return if Redis answers, raise if it does not."""
+    await redis.ping()

@@ -25,7 +25,7 @@ def config(*, as_json: AsJson = False) -> None:
     table = Table("variable", "value")
     for name, value in values.items():
         table.add_row(name, "" if value is None else str(value))
-    Console().print(table)
+    Console(markup=False).print(table)
 
 
 def effective(settings: Settings) -> dict[str, Any]:  # Any: values of every type

@@ -6,7 +6,7 @@ import typer
 import uvicorn
 
 from app.assembly.server import serve as serve_until_stopped
-from app.settings import load_settings
+from app.settings import essentials, load_settings
 
 
 def serve(
@@ -20,6 +20,7 @@ def serve(
     if not reload:
         serve_until_stopped(settings)
         return
+    essentials(settings)
     uvicorn.run(
         "app.main:application",
         factory=True,

@@ -41,7 +41,6 @@ def open_sentry(dsn: str, *, release: str, environment: str) -> ErrorTracker:
         environment=environment,
         default_integrations=False,
         auto_enabling_integrations=False,
-        send_default_pii=False,
         include_local_variables=False,
         max_request_body_size="never",
         before_send=scrub,

@@ -5,6 +5,7 @@ processors, so they have one shape and one redaction. Redaction is a processor a
 because a filter on a logger is skipped by its child loggers.
 """
 
+import json
 import logging
 import sys
 from typing import Any
@@ -53,9 +54,9 @@ def bridge_standard_library(*, level: str, render: list[Processor]) -> None:
 def json_processors(*, show_locals: bool) -> list[Processor]:
     """From an event to the bytes of one JSON object."""
     return [
-        structlog.processors.TimeStamper(fmt="iso", utc=True, key="timestamp"),
         structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=show_locals, max_frames=20)),
         redact_event,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="timestamp"),
         structlog.processors.JSONRenderer(serializer=to_json),
     ]
 
@@ -63,10 +64,12 @@ def json_processors(*, show_locals: bool) -> list[Processor]:
 def console_processors() -> list[Processor]:
     """From an event to a line that a person reads."""
     return [
-        structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
         structlog.processors.format_exc_info,
         redact_event,
-        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback, pad_event_to=0),
+        structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
+        structlog.dev.ConsoleRenderer(
+            colors=sys.stdout.isatty(), exception_formatter=structlog.dev.plain_traceback, pad_event_to=0
+        ),
     ]
 
 
@@ -77,7 +80,10 @@ def redact_event(_logger: WrappedLogger, _method: str, event: EventDict) -> Even
 
 
 def to_json(event: EventDict, **_: Any) -> bytes:  # Any: structlog passes json.dumps' options
-    return orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS)
+    try:
+        return orjson.dumps(event)
+    except orjson.JSONEncodeError:  # integers above 64 bits, half a surrogate pair: a log must not fail for them
+        return json.dumps(event, default=str).encode()
 
 
 def as_text(renderer: Processor) -> Processor:

@@ -1,47 +1,80 @@
 """Keeps secrets and personal data out of logs and error reports."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import date, time
+from functools import lru_cache
 from typing import Any
 
 REDACTED = "[redacted]"
 
-# Matched inside the lower-cased key without separators, so `X-Api-Key` and `user_email` are caught too.
+# Whatever is nested deeper, or in a circle, is not worth a log that fails.
+DEEPEST = 32
+
+# Searched in a key written as lower-case words, so `userEmail` and `X-Api-Key` are caught. Long words may stand
+# anywhere, short ones only by themselves: `discard` and `microphone` are harmless, and `tokenizer` is no token.
 SENSITIVE = re.compile(
-    r"password|passwd|secret|token|authorization|cookie|credential|apikey|privatekey|card|cvv|iban|email|phone|ssn|dsn"
+    r"password|passwd|passphrase|secret|authorization|cookie|credential|api_?key|private_?key|email|tokens?(_|$)"
+    r"|(^|_)((credit|debit)?card(number|holder)?s?|cvv|cvc|iban|ssn|dsn|pwd|jwt|otp|phone(number)?s?)(_|$)"
 )
-SEPARATORS = re.compile(r"[-_. ]")
+CAMEL_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+SEPARATORS = re.compile(r"[^a-z0-9]+")
+# The cache is bounded: callers choose the names of what they send us.
+NAMES_CACHED = 2048
 
-# In running text: `password=…`, `"token": "…"`, `Authorization: Bearer …`.
-ASSIGNMENT = re.compile(
-    r"(?i)((?:password|passwd|secret|token|authorization|cookie|api[-_]?key)[\"']?\s*[=:]\s*[\"']?)"
-    r"(?:bearer |basic )?[^\s\"',;&]+"
-)
+WORDS = r"(?:password|passwd|passphrase|secret|token|credential|api[-_]?key|private[-_]?key)s?(?:[-_][\w-]{0,30})?"
+# `password=…`, `"token": "…"`, `SECRET_KEY: …`; what is quoted may hold spaces.
+ASSIGNMENT = re.compile(rf"(?i)({WORDS}[\"']?\s*[=:]\s*)(?:b?\"[^\"]*\"?|b?'[^']*'?|[^\s\"',;&]+)")
+# `Authorization: Digest a, b` and `Cookie: a=1; b=2` go on to the end of the line, or of the quotes.
+HEADER = re.compile(r"(?i)((?:authorization|cookie)[\"']?\s*[=:]\s*)(?:b?\"[^\"]*\"?|b?'[^']*'?|[^\r\n\"']+)")
+# A header as ASGI passes it: `(b'authorization', b'Bearer …')`.
+PAIR = re.compile(rf"(?i)((?:authorization|cookie|{WORDS})[\"'],\s*b?)(?:\"[^\"]*\"?|'[^']*'?)")
+BARE_TOKEN = re.compile(r"(?i:\bbearer\s+)[\w.~+/=-]{16,}|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*")
 URL_PASSWORD = re.compile(r"(\w://[^\s:/@]*:)[^\s/]+(?=@)")
-EMAIL_ADDRESS = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+")
+# Most texts have none of these, and then a single search is enough.
+SUSPICIOUS = re.compile(r"[=:@'\"]|eyJ|[Bb]earer |BEARER ")
+# The look-behind keeps it linear: without it a long word is tried from each of its letters.
+EMAIL_ADDRESS = re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+\.[\w.-]+")
 
 
-def redact(value: Any, *, key: str = "") -> Any:  # Any: whatever people log
-    """The same value with everything sensitive replaced, at any depth."""
-    if key and is_sensitive(key):
+def redact(value: Any, *, key: str = "", depth: int = 0) -> Any:  # Any: whatever people log
+    """The same value in plain types, with everything sensitive replaced, at any depth."""
+    if depth > DEEPEST or (key and is_sensitive(key)):
         return REDACTED
     if isinstance(value, str):
         return redact_text(value)
+    if value is None or isinstance(value, int | float | date | time):
+        return value
     if isinstance(value, Mapping):
-        return {name: redact(item, key=str(name)) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [redact(item) for item in value]
-    return value
+        return {redact_text(str(name)): redact(item, key=str(name), depth=depth + 1) for name, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        name = name_of_pair(value)
+        return [redact(item, key=name if place == 1 else "", depth=depth + 1) for place, item in enumerate(value)]
+    return redact_text(as_text(value))
 
 
+def name_of_pair(items: Any) -> str:  # Any: a list, a tuple or a set
+    """The name, if these may be a name and its value, as headers often are."""
+    is_pair = isinstance(items, Sequence) and len(items) == 2  # noqa: PLR2004 - a pair is two
+    return as_text(items[0]) if is_pair and isinstance(items[0], str | bytes) else ""
+
+
+def as_text(value: Any) -> str:  # Any: whatever people log
+    """Text of anything; of bytes without the b'' around it."""
+    return value.decode(errors="replace") if isinstance(value, bytes | bytearray) else str(value)
+
+
+@lru_cache(NAMES_CACHED)
 def is_sensitive(key: str) -> bool:
     """Whether a field of this name must never be shown."""
-    return SENSITIVE.search(SEPARATORS.sub("", key.lower())) is not None
+    words = SEPARATORS.sub("_", CAMEL_HUMP.sub("_", key).lower())
+    return SENSITIVE.search(words) is not None
 
 
 def redact_text(text: str) -> str:
     """Running text without the secrets it spells out."""
-    if "=" in text or ":" in text:
-        text = ASSIGNMENT.sub(rf"\1{REDACTED}", text)
-        text = URL_PASSWORD.sub(rf"\1{REDACTED}", text)
-    return EMAIL_ADDRESS.sub(REDACTED, text) if "@" in text else text
+    if not SUSPICIOUS.search(text):
+        return text
+    for pattern in (URL_PASSWORD, HEADER, ASSIGNMENT, PAIR):
+        text = pattern.sub(rf"\1{REDACTED}", text)
+    return EMAIL_ADDRESS.sub(REDACTED, BARE_TOKEN.sub(REDACTED, text))

@@ -54,12 +54,14 @@ class Database:
         Raises `DatabaseBusy`, `DatabaseUnavailable`, `StatementTimedOut`, and `TransactionRolledBack`
         when the whole block may be run again.
         """
-        async with self.turn(), AsyncSession(self.engine, expire_on_commit=False) as session:
+        # Closing rolls back, which fails on a lost connection: the outer translation sees that too.
+        async with self.turn():
             with translated_errors(is_committing=False):
-                yield session
-                await session.flush()
-            with translated_errors(is_committing=True):
-                await session.commit()
+                async with AsyncSession(self.engine, expire_on_commit=False) as session:
+                    yield session
+                    await session.flush()
+                    with translated_errors(is_committing=True):
+                        await session.commit()
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
@@ -126,7 +128,7 @@ async def open_connection(options: ConnectionOptions) -> asyncpg.Connection:
 def server_settings(options: ConnectionOptions) -> dict[str, str]:
     """Limits that the server itself enforces, so that they hold even when this process hangs."""
     return {
-        "application_name": options.application_name,
+        "application_name": options.url.parameters.get("application_name", options.application_name),
         "statement_timeout": milliseconds(options.statement_timeout),
         "idle_in_transaction_session_timeout": milliseconds(options.idle_in_transaction_timeout),
     }

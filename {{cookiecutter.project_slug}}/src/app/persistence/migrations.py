@@ -4,6 +4,7 @@ Two branches of revisions live beside each other: `platform` is the template's a
 yours. Each has one head, so a later version of the template can add revisions below yours.
 """
 
+import asyncio
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.checks import CheckFailed
 from app.persistence.database import ConnectionOptions, Database, create_engine
@@ -23,6 +25,7 @@ log = structlog.get_logger()
 
 # Any constant will do, as long as every replica uses the same.
 ADVISORY_LOCK = 7_203_011
+LOCK_PAUSE_SECONDS = 0.1
 
 
 async def migrate(options: ConnectionOptions) -> None:
@@ -34,11 +37,22 @@ async def migrate(options: ConnectionOptions) -> None:
     engine = create_engine(options, pool_size=1)
     try:
         async with engine.connect() as connection:
-            await connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": ADVISORY_LOCK})
-            await connection.commit()
+            await lock_out_others(connection)
             await connection.run_sync(upgrade)
     finally:
         await engine.dispose()
+
+
+async def lock_out_others(connection: AsyncConnection) -> None:
+    """Take the lock, which lasts as long as the connection.
+
+    Asks again and again instead of waiting in the server: a statement that waits holds a snapshot,
+    and a `CREATE INDEX CONCURRENTLY` of the one that migrates would wait for it for ever.
+    """
+    while not await connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": ADVISORY_LOCK}):
+        await connection.commit()
+        await asyncio.sleep(LOCK_PAUSE_SECONDS)
+    await connection.commit()
 
 
 def upgrade(connection: Connection, *, target: str = "heads") -> None:

@@ -21,6 +21,6 @@ def essentials(settings: Settings) -> Essentials:
     if url is None or key is None:
         missing = {"DATABASE_URL": url, "SECRET_KEY": key}
         raise ConfigurationError(
-            [f"{name} is not set: `make run` takes care of it." for name, value in missing.items() if value is None]
+            [f"{name} is not set: set it, or let `make run` do it." for name, value in missing.items() if value is None]
         )
     return Essentials(DatabaseURL.parse(url.get_secret_value()), key.get_secret_value().encode())

@@ -18,13 +18,25 @@ log = structlog.get_logger()
 def load_settings() -> Settings:
     """The settings of this process. Raises `ConfigurationError`."""
     settings, problems = read()
-    problems += sources.missing_files(known_names())
-    suspects = [f"{name} is not a setting: did you mean {guess}?" for name, guess in find_near_misses().items()]
+    problems += [*sources.missing_files(known_names()), *sources.misplaced_environment(), *contradictions(settings)]
     if settings.is_production:
-        problems += [*unsafe(settings), *suspects]
+        suspects = [f"{name} is not a setting: did you mean {guess}?" for name, guess in find_near_misses().items()]
+        problems += [*unmentioned(unsafe(settings), problems), *suspects]
     if problems:
         raise ConfigurationError(problems)
     return settings
+
+
+def contradictions(settings: Settings) -> list[str]:
+    """A sentence for each two values that cannot both hold."""
+    is_shared = settings.port == settings.management.port != 0
+    return ["PORT and MANAGEMENT_PORT are the same: give them different ports."] if is_shared else []
+
+
+def unmentioned(problems: list[str], before: list[str]) -> list[str]:
+    """Those about other variables: an unusable value stands as a default here, and is not missing as well."""
+    mentioned = {problem.partition(" ")[0].rstrip(":") for problem in before}
+    return [problem for problem in problems if problem.partition(" ")[0] not in mentioned]
 
 
 def warn_about_variables(settings: Settings) -> None:
@@ -32,13 +44,18 @@ def warn_about_variables(settings: Settings) -> None:
     guesses = {} if settings.is_production else find_near_misses()
     for name, guess in guesses.items():
         log.warning("setting_misspelled", variable=name, did_you_mean=guess)
-    for name in unknown_variables(os.environ, known_names()):
+    for name in unknown_variables(all_variables(), known_names()):
         if name not in guesses:
             log.warning("setting_unknown", variable=name)
 
 
 def find_near_misses() -> dict[str, str]:
-    return near_misses({**sources.dotenv_file(), **os.environ}, known_names())
+    return near_misses(all_variables(), known_names())
+
+
+def all_variables() -> dict[str, str]:
+    """Wherever somebody may have misspelled one."""
+    return {**sources.dotenv_file(), **os.environ}
 
 
 def read() -> tuple[Settings, list[str]]:
@@ -50,9 +67,9 @@ def read() -> tuple[Settings, list[str]]:
         return Settings(), []
     except ValidationError as error:
         places = [tuple(map(str, detail["loc"][:2])) for detail in error.errors()]
-        problems = [
-            f"{'_'.join(place).upper()}: {detail['msg']}." for place, detail in zip(places, error.errors(), strict=True)
-        ]
+        # Only the library's message: the value itself may be a secret.
+        messages = [detail["msg"].removeprefix("Value error, ") for detail in error.errors()]
+        problems = [f"{'_'.join(place).upper()}: {text}." for place, text in zip(places, messages, strict=True)]
         return Settings(**defaults_at(places)), problems
 
 

@@ -5,6 +5,7 @@ A variable's name is the section and the field in upper case: `DATABASE_POOL_SIZ
 """
 
 from typing import Annotated, Literal
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
@@ -15,6 +16,8 @@ from app.settings import sources
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(ge=0)]
 Level = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(str.upper)]
+
+REDIS_SCHEMES = ("redis", "rediss", "unix")
 
 
 def split_at_commas(value: str | list[str]) -> list[str]:
@@ -29,8 +32,36 @@ def checked_database_url(value: str) -> str:
     return value
 
 
+def checked_redis_url(value: str) -> str:
+    """Refuse what Redis' client would refuse later, with a stack trace."""
+    parts = split_url(value)
+    if parts.scheme not in REDIS_SCHEMES or not (parts.netloc or parts.path):
+        raise ValueError("must begin with redis://, rediss:// or unix://")
+    return value
+
+
+def checked_dsn(value: str) -> str:
+    """Refuse what Sentry's client would refuse later, with a stack trace."""
+    parts = split_url(value)
+    if parts.scheme not in {"http", "https"} or not (parts.username and parts.hostname and parts.path.strip("/")):
+        raise ValueError("must look like https://KEY@HOST/PROJECT")
+    return value
+
+
+def split_url(value: str) -> SplitResult:
+    try:
+        parts = urlsplit(value)
+        _ = parts.port
+    except ValueError as error:
+        # The library's words may quote a part of the password.
+        raise ValueError("is not a URL; percent-encode special characters in the password") from error
+    return parts
+
+
 Names = Annotated[list[str], NoDecode, BeforeValidator(split_at_commas)]
 DatabaseAddress = Annotated[SecretStr, BeforeValidator(checked_database_url)]
+RedisAddress = Annotated[SecretStr, BeforeValidator(checked_redis_url)]
+Dsn = Annotated[SecretStr, BeforeValidator(checked_dsn)]
 
 
 class Section(BaseModel):
@@ -79,7 +110,7 @@ class Database(Section):
 class Redis(Section):
     """Optional: without it the service runs degraded."""
 
-    url: SecretStr | None = None
+    url: RedisAddress | None = None
     timeout_seconds: Seconds = 0.5
     pool_size: Annotated[int, Field(ge=1, le=500)] = 20
 
@@ -87,7 +118,7 @@ class Redis(Section):
 class Sentry(Section):
     """Error tracking. Without a DSN the library is not even imported."""
 
-    dsn: SecretStr | None = None
+    dsn: Dsn | None = None
     environment: str | None = None
     release: str | None = None
 

@@ -17,6 +17,7 @@ from app.observability.context import current_request_id
 MEDIA_TYPE = "application/problem+json"
 
 STATUS_OF: dict[type[ServiceError], HTTPStatus] = {
+    ServiceError: HTTPStatus.BAD_REQUEST,
     NotFound: HTTPStatus.NOT_FOUND,
     Conflict: HTTPStatus.CONFLICT,
     InvalidRequest: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -83,7 +84,7 @@ def status_of(error: type[ServiceError]) -> HTTPStatus:
 
 
 def type_of(error: type[ServiceError]) -> str:
-    """A name that programs can compare: `OrderNotFound` is `urn:problem:order-not-found`."""
+    """A name that programs can compare: `DatabaseBusy` is `urn:problem:database-busy`."""
     return "urn:problem:" + re.sub(r"(?<!^)(?=[A-Z])", "-", error.__name__).lower()
 
 
@@ -95,8 +96,12 @@ async def answer_http_exception(request: Request, error: Exception) -> Response:
 
 
 async def answer_validation_error(request: Request, error: Exception) -> Response:
-    """422 that names each field; never the value, which may be a secret."""
+    """422 that names each field; never the value, which may be a secret. 400 for a body that is not JSON."""
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for nothing else
+    if any(item["type"] == "json_invalid" for item in error.errors()):
+        return problem_response(
+            HTTPStatus.BAD_REQUEST, instance=request.url.path, detail="The body is not valid JSON."
+        )
     fields = [FieldError(field=field_name(item["loc"]), message=item["msg"]) for item in error.errors()]
     return problem_response(
         HTTPStatus.UNPROCESSABLE_ENTITY,

@@ -1,10 +1,12 @@
 """Lets pages of listed origins call the API from a browser."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from app.web.problems import problem_response
 
@@ -17,6 +19,19 @@ class Cors(CORSMiddleware):
         if response.status_code < HTTPStatus.BAD_REQUEST:
             return response
         headers = {name: value for name, value in response.headers.items() if name.startswith(("access-", "vary"))}
-        return problem_response(
-            HTTPStatus.BAD_REQUEST, instance="", detail=bytes(response.body).decode(), headers=headers
+        return RefusedPreflight(bytes(response.body).decode(), headers=headers)
+
+
+class RefusedPreflight(Response):
+    """A problem that is written when the path is known."""
+
+    def __init__(self, reason: str, *, headers: Mapping[str, str]) -> None:
+        super().__init__(status_code=HTTPStatus.BAD_REQUEST)
+        self.reason = reason
+        self.kept = headers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        problem = problem_response(
+            self.status_code, instance=scope["path"], detail=self.reason, headers=self.kept
         )
+        await problem(scope, receive, send)

@@ -32,18 +32,32 @@ class TransactionRetry:
             return
         body = RecordedBody(receive)
         fresh = dict(scope)
+        has_begun = False
+
+        async def watch(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                await self.app(scope, body.replay(), send)
+                await self.app(scope, body.replay(), watch)
             except TransactionRolledBack as error:
+                if has_begun:
+                    raise  # a streamed answer: a second try would begin it again
                 log.warning("transaction_rolled_back", attempt=attempt, cause=repr(error.__cause__))
             else:
                 return
-            scope.clear()  # routing left its findings in it; the edge keeps looking at this very dict
-            scope.update(fresh)
-            # A random pause, or two transactions that collided would collide again.
-            await asyncio.sleep(random.uniform(0, LONGEST_PAUSE_SECONDS))  # noqa: S311 - not a secret
+            if attempt < ATTEMPTS:
+                await start_over(scope, fresh)
         raise Unavailable("Too many requests change the same data at once. Try again shortly.")
+
+
+async def start_over(scope: Scope, fresh: Scope) -> None:
+    """After a random pause, or two transactions that collided would collide again."""
+    await asyncio.sleep(random.uniform(0, LONGEST_PAUSE_SECONDS))  # noqa: S311 - not a secret
+    scope.clear()  # routing left its findings in it; the edge keeps looking at this very dict
+    scope.update(fresh)
 
 
 class RecordedBody:

@@ -3,11 +3,15 @@
 Starlette's own middleware answers in plain text, and everything here answers with a problem.
 """
 
+import re
 from collections.abc import Sequence
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.web.problems import problem_response
+
+# A name, an IPv4 address, or an IPv6 address in its brackets.
+HOST_AND_PORT = re.compile(r"([^:\[\]]+|\[[0-9a-f:.]+\])(?::\d+)?")
 
 
 class TrustedHosts:
@@ -27,6 +31,10 @@ class TrustedHosts:
         await refusal(scope, receive, send)
 
     def is_trusted(self, scope: Scope) -> bool:
-        header = dict(scope["headers"]).get(b"host", b"").decode("latin-1").lower()
-        host = header.partition("]")[0] + "]" if header.startswith("[") else header.partition(":")[0]
-        return host in self.names or host.endswith(self.suffixes)
+        """Exactly one `Host`: of two, we might check the one and the next reader take the other."""
+        headers = [value for name, value in scope["headers"] if name == b"host"]
+        return len(headers) == 1 and self.is_listed(headers[0].decode("latin-1").lower())
+
+    def is_listed(self, header: str) -> bool:
+        found = HOST_AND_PORT.fullmatch(header)
+        return found is not None and (found[1] in self.names or found[1].endswith(self.suffixes))

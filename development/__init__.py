@@ -1,0 +1,1 @@
+"""The template's own tools; a generated service has its own development folder."""

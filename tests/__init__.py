@@ -1,0 +1,1 @@
+"""What must hold for the template and for every service generated from it."""

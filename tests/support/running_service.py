@@ -1,0 +1,97 @@
+"""A service started with `make run`: waiting for it, talking to it, and seeing what is left of it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+# The first start also installs everything.
+START_SECONDS = 180
+STOP_SECONDS = 15
+
+
+class RunningService:
+    """What a user at the terminal and at the browser can do with the service."""
+
+    def __init__(self, process: subprocess.Popen[bytes], *, port: int, log: Path) -> None:
+        self.process = process
+        self.url = f"http://127.0.0.1:{port}"
+        self.log = log
+
+    def wait_until_ready(self) -> None:
+        """Return when the service says it is ready; fail if make ends first."""
+        wait_until(self._is_ready, seconds=START_SECONDS, otherwise=self._log_text)
+
+    def place_order(self) -> str:
+        """Place an order and return its id."""
+        order = {"sku": "TEA-001", "quantity": 2, "unit_price_cents": 450}
+        return str(self._call("POST", "/v1/orders", order)["id"])
+
+    def list_orders(self) -> list[str]:
+        """Return the ids of the orders on the first page."""
+        return [order["id"] for order in self._call("GET", "/v1/orders")["items"]]
+
+    def stop(self) -> None:
+        """Send make the signal that a process manager sends, and wait until everything it started has gone."""
+        started = psutil.Process(self.process.pid).children(recursive=True)
+        assert started
+        self.process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + STOP_SECONDS
+        self.process.wait(STOP_SECONDS)
+        _, alive = psutil.wait_procs(started, timeout=max(0, deadline - time.monotonic()))
+        assert alive == [], self._log_text()
+
+    def _is_ready(self) -> bool:
+        assert self.process.poll() is None, self._log_text()
+        try:
+            self._call("GET", "/health/ready")
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            return False
+        return True
+
+    def _call(self, method: str, path: str, body: object = None) -> Any:  # the body of an answer is any JSON
+        request = urllib.request.Request(  # noqa: S310 - the address is ours
+            self.url + path,
+            data=json.dumps(body).encode() if body else None,
+            headers={"Content-Type": "application/json"},
+            method=method,
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - the address is ours
+            return json.load(answer)
+
+    def _log_text(self) -> str:
+        return self.log.read_text(encoding="utf-8", errors="replace")[-8000:]
+
+
+def wait_until(condition: Callable[[], bool], *, seconds: float, otherwise: Callable[[], str]) -> None:
+    """Return when the condition holds; fail with the other message if it doesn't within the time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, otherwise()
+        time.sleep(0.1)  # between two looks at the condition
+
+
+def processes_of(folder: Path) -> list[str]:
+    """Return the commands of processes that name the folder or work in it."""
+    return [
+        " ".join(process.info["cmdline"] or [])
+        for process in psutil.process_iter(["cmdline", "cwd"])
+        if any(str(folder) in place for place in [*(process.info["cmdline"] or []), process.info["cwd"] or ""])
+    ]
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])

@@ -1,0 +1,1 @@
+"""What only development needs: set-up, embedded servers, the supervisor behind `make run`, the lock."""

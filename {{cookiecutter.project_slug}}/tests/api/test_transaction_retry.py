@@ -1,0 +1,209 @@
+"""A transaction that the database rolled back is run again, unless that could do harm."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+
+import httpx2
+import pytest
+from fastapi import APIRouter, Request
+from pydantic import BaseModel
+from sqlalchemy import text
+from starlette.responses import StreamingResponse
+from structlog.testing import capture_logs
+
+from app.core.errors import Conflict
+from app.persistence.errors import TransactionRolledBack
+from app.web.dependencies import CurrentResources, Session
+from tests.support.counters import Rendezvous, counters_table, fetch
+from tests.support.service import RunningService, run_service
+from tests.support.settings import settings_for
+
+ROUTER = APIRouter(prefix="/v1/counters")
+
+
+class Change(BaseModel):
+    by: int
+    order: list[int] = [1, 2]
+
+
+@dataclass
+class Stage:
+    """What the test arranges, and what the routes have seen."""
+
+    rendezvous: Rendezvous = field(default_factory=lambda: Rendezvous(2))
+    tries: int = 0
+
+
+STAGE = Stage()
+
+
+@ROUTER.post("/serializable")
+async def add_serializably(change: Change, session: Session) -> int:
+    """Two at once read the same state: the second to commit must fail."""
+    STAGE.tries += 1
+    await session.execute(text("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE"))
+    total = await session.scalar(text("SELECT sum(value) FROM counters"))
+    await STAGE.rendezvous.meet()
+    await session.execute(text("UPDATE counters SET value = :value WHERE id = 1"), {"value": total + change.by})
+    return int(total) + change.by
+
+
+@ROUTER.post("/deadlock")
+async def add_in_order(change: Change, session: Session) -> None:
+    """Two at once in opposite orders wait for each other."""
+    STAGE.tries += 1
+    for number, counter in enumerate(change.order):
+        statement = text("UPDATE counters SET value = value + :by WHERE id = :id")
+        await session.execute(statement, {"by": change.by, "id": counter})
+        if number == 0:
+            await STAGE.rendezvous.meet()
+
+
+@ROUTER.post("/hopeless")
+async def fail_always() -> None:
+    STAGE.tries += 1
+    raise TransactionRolledBack
+
+
+@ROUTER.get("/streamed")
+async def fail_in_the_answer() -> StreamingResponse:
+    STAGE.tries += 1
+
+    async def rows() -> AsyncIterator[bytes]:
+        yield b"first row"
+        raise TransactionRolledBack
+
+    return StreamingResponse(rows())
+
+
+@ROUTER.post("/lost-while-working")
+async def lose_connection_once(session: Session, resources: CurrentResources) -> None:
+    STAGE.tries += 1
+    await session.execute(text("UPDATE counters SET value = value + 1 WHERE id = 1"))
+    if STAGE.tries == 1:
+        await end_backend_of(session, resources)
+    await session.execute(text("UPDATE counters SET value = value + 1 WHERE id = 2"))
+
+
+@ROUTER.post("/lost-at-commit")
+async def lose_connection_at_commit(session: Session, resources: CurrentResources) -> None:
+    STAGE.tries += 1
+    await session.execute(text("UPDATE counters SET value = value + 1 WHERE id = 1"))
+    await end_backend_of(session, resources)
+
+
+@ROUTER.post("/lost-and-refused")
+async def lose_connection_and_refuse(session: Session, resources: CurrentResources) -> None:
+    STAGE.tries += 1
+    if STAGE.tries == 1:
+        await end_backend_of(session, resources)
+    raise Conflict("The counter is taken.")
+
+
+@ROUTER.get("/who")
+async def who(request: Request, session: Session) -> str:
+    assert await session.scalar(text("SELECT 1")) == 1
+    return request.url.path
+
+
+async def end_backend_of(session: Session, resources: CurrentResources) -> None:
+    """As when the database fails over: nobody asked this client."""
+    backend = await session.scalar(text("SELECT pg_backend_pid()"))
+    async with resources.database.probe_connection() as other:
+        await other.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": backend})
+
+
+@pytest.fixture(scope="module")
+def counters_url(worker_database_url: str) -> str:
+    return worker_database_url
+
+
+@pytest.fixture(autouse=True)
+def stage(counters_url: str) -> Iterator[None]:
+    STAGE.__init__()  # type: ignore[misc] # back to the beginning
+    with counters_table(counters_url):
+        yield
+
+
+@pytest.fixture(scope="module")
+async def counting(counters_url: str) -> AsyncIterator[RunningService]:
+    async with run_service(settings_for(database_url=counters_url), routers=[ROUTER]) as running:
+        yield running
+
+
+async def test_of_two_conflicting_transactions_the_loser_is_run_again(
+    counting: RunningService, counters_url: str
+) -> None:
+    first, second = await asyncio.gather(
+        counting.client.post("/v1/counters/serializable", json={"by": 1}),
+        counting.client.post("/v1/counters/serializable", json={"by": 10}),
+    )
+
+    assert (first.status_code, second.status_code) == (200, 200)
+    assert max(first.json(), second.json()) == 11
+    assert await fetch(counters_url, "SELECT value FROM counters WHERE id = 1") == [11]
+    assert STAGE.tries == 3
+
+
+async def test_the_victim_of_a_deadlock_is_run_again_with_its_body(counting: RunningService, counters_url: str) -> None:
+    first, second = await asyncio.gather(
+        counting.client.post("/v1/counters/deadlock", json={"by": 1, "order": [1, 2]}),
+        counting.client.post("/v1/counters/deadlock", json={"by": 10, "order": [2, 1]}),
+    )
+
+    assert (first.status_code, second.status_code) == (200, 200)
+    assert await fetch(counters_url, "SELECT value FROM counters ORDER BY id") == [11, 11]
+    assert STAGE.tries == 3
+
+
+async def test_after_three_tries_it_gives_up(counting: RunningService) -> None:
+    with capture_logs() as events:
+        response = await counting.client.post("/v1/counters/hopeless")
+
+    assert response.status_code == 503
+    assert response.headers["retry-after"] == "1"
+    assert STAGE.tries == 3
+    assert [event["attempt"] for event in events if event["event"] == "transaction_rolled_back"] == [1, 2, 3]
+    assert [event["route"] for event in events if event["event"] == "request"] == ["/v1/counters/hopeless"]
+
+
+async def test_nothing_is_run_again_once_the_answer_has_begun(counting: RunningService) -> None:
+    with pytest.raises(httpx2.RemoteProtocolError):
+        await counting.client.get("/v1/counters/streamed")
+
+    assert STAGE.tries == 1
+
+
+async def test_a_connection_lost_before_the_commit_is_no_loss(counting: RunningService, counters_url: str) -> None:
+    response = await counting.client.post("/v1/counters/lost-while-working")
+
+    assert response.status_code == 200
+    assert STAGE.tries == 2
+    assert await fetch(counters_url, "SELECT value FROM counters ORDER BY id") == [1, 1]
+
+
+async def test_a_connection_lost_during_the_commit_is_told_and_not_run_again(counting: RunningService) -> None:
+    response = await counting.client.post("/v1/counters/lost-at-commit")
+
+    assert response.status_code == 503
+    assert STAGE.tries == 1
+
+
+async def test_a_connection_lost_meanwhile_does_not_hide_what_the_route_says(counting: RunningService) -> None:
+    response = await counting.client.post("/v1/counters/lost-and-refused")
+
+    assert response.status_code == 409
+
+
+async def test_connections_that_died_while_idle_are_not_noticed(counting: RunningService, counters_url: str) -> None:
+    await asyncio.gather(*(counting.client.get("/v1/counters/who") for _ in range(4)))
+    await fetch(
+        counters_url,
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()",
+    )
+
+    answers = await asyncio.gather(*(counting.client.get("/v1/counters/who") for _ in range(8)))
+
+    assert [answer.status_code for answer in answers] == [200] * 8

@@ -1,0 +1,131 @@
+"""What import contracts cannot say about the source."""
+
+import ast
+import statistics
+from pathlib import Path
+
+import grimp
+import pytest
+from fastapi.routing import APIRoute, iter_route_contexts
+
+import app
+from app.assembly.routes import ROUTERS
+from tests.support.app import unopened_app
+
+SOURCE = Path(app.__file__).parent
+FEATURES = sorted(path.name for path in (SOURCE / "features").iterdir() if (path / "__init__.py").is_file())
+
+LONGEST_FILE = 250
+LONGEST_FUNCTION = 40
+MEDIAN_FUNCTION = 10
+
+# Where the interpreter comes in; `migrations/env.py` stands outside the package and imports the last.
+ENTRY_POINTS = {"app.main", "app.cli", "app.assembly.models"}
+
+# What features stand on: a service that has no feature yet keeps them for its first.
+ENTRY_POINTS |= set() if FEATURES else {"app.web.dependencies", "app.web.pagination"}
+
+
+@pytest.fixture(scope="module")
+def imports() -> grimp.ImportGraph:
+    return grimp.build_graph("app", include_external_packages=True, cache_dir=None)
+
+
+def python_files() -> list[Path]:
+    return sorted(SOURCE.rglob("*.py"))
+
+
+def test_every_feature_is_listed_in_the_assembly() -> None:
+    prefixes = [route.path for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+    modules = {
+        route.endpoint.__module__ for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)
+    }
+
+    unlisted = [name for name in FEATURES if f"app.features.{name}.routes" not in modules]
+
+    assert unlisted == [], "add their routers to assembly/routes.py"
+    assert prefixes
+
+
+def test_every_module_is_reached_from_an_entry_point(imports: grimp.ImportGraph) -> None:
+    reached = {module for root in ENTRY_POINTS for module in imports.find_upstream_modules(root, as_package=True)}
+    packages = {module for module in imports.modules if (SOURCE.parent / module.replace(".", "/")).is_dir()}
+
+    modules = {module for module in imports.modules if module.startswith("app.")}
+    dead = {module for module in modules - reached - packages - ENTRY_POINTS if not module.startswith("app.cli.")}
+
+    assert dead == set(), "nothing imports these: connect or delete them"
+
+
+def test_services_know_neither_http_nor_sql(imports: grimp.ImportGraph) -> None:
+    services = [
+        module for module in imports.modules if module.startswith("app.features.") and module.endswith(".service")
+    ]
+
+    offences = {
+        (service, imported)
+        for service in services
+        for imported in imports.find_modules_directly_imported_by(service)
+        if imported.partition(".")[0] in {"fastapi", "starlette", "sqlalchemy", "asyncpg"}
+        or imported.startswith("app.web")
+    }
+
+    assert offences == set(), "services decide; routes translate and repositories query"
+
+
+def test_features_do_not_know_each_other(imports: grimp.ImportGraph) -> None:
+    offences = {
+        (importer, imported)
+        for importer in imports.modules
+        for imported in imports.find_modules_directly_imported_by(importer)
+        if feature_of(importer) and feature_of(imported) and feature_of(importer) != feature_of(imported)
+    }
+
+    assert offences == set(), "what two features share belongs into a capability package"
+
+
+def feature_of(module: str) -> str | None:
+    parts = module.split(".")
+    return parts[2] if parts[:2] == ["app", "features"] and len(parts) > 2 else None
+
+
+def test_routers_carry_their_own_prefix_and_are_included_once() -> None:
+    contexts = [
+        (context, context.original_route)
+        for context in iter_route_contexts(unopened_app().routes)
+        if isinstance(context.original_route, APIRoute)
+    ]
+
+    shortened = [context.path for context, route in contexts if context.path != route.path]
+    paths = [(context.path, tuple(sorted(context.methods or ()))) for context, _ in contexts]
+
+    assert shortened == [], "a prefix given to include_router is missing from metrics and logs"
+    assert len(paths) == len(set(paths))
+
+
+def test_files_hold_one_idea() -> None:
+    long = {path.name: lines for path in python_files() if (lines := len(path.read_text().splitlines())) > LONGEST_FILE}
+
+    assert long == {}, "split them by idea"
+
+
+def test_functions_are_short() -> None:
+    lengths = {f"{path.name}:{node.name}": length(node) for path in python_files() for node in functions_in(path)}
+
+    assert statistics.median(lengths.values()) < MEDIAN_FUNCTION
+    assert {name for name, lines in lengths.items() if lines > LONGEST_FUNCTION} == set()
+
+
+def functions_in(path: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    tree = ast.parse(path.read_text())
+    return [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+
+
+def length(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    return (node.end_lineno or node.lineno) - node.lineno + 1
+
+
+def test_every_module_says_what_it_is_responsible_for() -> None:
+    silent = [str(path) for path in python_files() if not ast.get_docstring(ast.parse(path.read_text()))]
+
+    assert silent == []

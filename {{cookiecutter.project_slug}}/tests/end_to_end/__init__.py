@@ -1,0 +1,1 @@
+"""The commands of this service as real processes."""

@@ -1,0 +1,121 @@
+"""A copy of this project in a folder of its own, and `make run` at work in it."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+
+from development.processes import is_alive, wait_until
+
+PROJECT = Path(__file__).resolve().parents[2]
+COPIED = ["src", "development", "migrations", "requirements"]
+COPIED += ["alembic.ini", "pyproject.toml", "Makefile", ".env.example"]
+SUPERVISOR = (sys.executable, "-m", "development.run")
+MAKE_RUN = ("make", "run")
+
+
+class Checkout:
+    """Has its own data and its own `.env`, and shares the environment that the tests run in."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir()
+        for name in COPIED:
+            _copy(PROJECT / name, folder / name)
+        (folder / ".venv").symlink_to(sys.prefix)
+
+    def run(self, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """A command that ends by itself."""
+        environment = clean_environment() | variables
+        return subprocess.run(
+            command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False, timeout=50
+        )
+
+    def serve(self, command: Sequence[str] = SUPERVISOR, **variables: str) -> "Run":
+        return Run(self, command, variables)
+
+
+class Run:
+    """One start of the service in a checkout; leaving the block ends whatever the test left."""
+
+    def __init__(self, checkout: Checkout, command: Sequence[str], variables: dict[str, str]) -> None:
+        self.log = checkout.folder / "run.log"
+        self.checkout = checkout
+        port = {"PORT": str(free_port()), "MANAGEMENT_PORT": str(free_port())}
+        with self.log.open("w") as output:
+            self.process = subprocess.Popen(
+                command,
+                cwd=checkout.folder,
+                env=clean_environment() | port | variables,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def __enter__(self) -> "Run":
+        is_up = wait_until(lambda: "Ctrl-C" in self.said or self.process.poll() is not None, within_seconds=45)
+        assert is_up, self.said
+        assert self.process.poll() is None, self.said
+        self.processes = {name: psutil.Process(pid) for name, pid in self.recorded_pids().items()}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(timeout=20)
+
+    @property
+    def said(self) -> str:
+        return self.log.read_text()
+
+    @property
+    def database_url(self) -> str:
+        found = re.search(r'psql "(.+)"', self.said)
+        assert found, self.said
+        return found[1]
+
+    def recorded_pids(self) -> dict[str, int]:
+        entries = json.loads((self.checkout.folder / ".run" / "children.json").read_text())
+        return {entry["name"]: entry["pid"] for entry in entries if psutil.pid_exists(entry["pid"])}
+
+    def interrupt_all(self) -> None:
+        """What a terminal does on Ctrl-C: everything in the foreground gets it, whoever left for a session doesn't."""
+        os.killpg(self.process.pid, signal.SIGINT)
+
+    def wait(self) -> int:
+        return self.process.wait(timeout=15)
+
+    def survivors(self) -> list[str]:
+        wait_until(lambda: not any(map(is_alive, self.processes.values())), within_seconds=1)
+        return [name for name, process in self.processes.items() if is_alive(process)]
+
+    @property
+    def socket_folder(self) -> Path:
+        return Path(self.database_url.partition("?host=")[2])
+
+
+def _copy(source: Path, target: Path) -> None:
+    if source.is_dir():
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+    else:
+        shutil.copy2(source, target)
+
+
+def clean_environment() -> dict[str, str]:
+    """Of the caller's, what a shell needs; no setting of the service, nothing of make or pytest."""
+    kept = ("PATH", "HOME", "LANG", "TMPDIR")
+    return {name: os.environ[name] for name in kept if name in os.environ}
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as chosen:
+        return int(chosen.getsockname()[1])

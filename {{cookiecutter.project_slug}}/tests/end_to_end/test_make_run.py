@@ -1,0 +1,139 @@
+"""`make run` starts everything and ends everything, however it is asked to."""
+
+import asyncio
+import os
+import signal
+import socket
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from development import ports
+from development.env_file import variables_of, write_env_file
+from tests.end_to_end.checkout import MAKE_RUN, SUPERVISOR, Checkout, Run, free_port
+
+# Several starts of everything, on a machine that may be busy.
+pytestmark = pytest.mark.timeout(150)
+
+
+def test_sigterm_to_make_ends_everything(checkout: Checkout) -> None:
+    with checkout.serve(MAKE_RUN) as running:
+        sockets = running.socket_folder
+
+        running.process.send_signal(signal.SIGTERM)
+        running.wait()
+
+        assert running.survivors() == []
+        assert "Stopped; nothing is left running." in running.said
+        assert not sockets.exists()
+
+
+def test_ctrl_c_reaches_the_supervisor_only_and_is_no_failure(checkout: Checkout) -> None:
+    with checkout.serve() as running:
+        running.interrupt_all()
+
+        assert running.wait() == 0
+        assert running.survivors() == []
+        assert "Traceback" not in running.said
+
+
+def test_a_child_that_dies_is_named_and_ends_the_rest(checkout: Checkout) -> None:
+    with checkout.serve() as running:
+        running.processes["Valkey"].kill()
+
+        assert running.wait() == 1
+        assert "Valkey was ended by SIGKILL" in running.said
+        assert running.survivors() == []
+
+
+def test_after_a_killed_supervisor_the_next_start_is_clean_and_the_data_are_there(checkout: Checkout) -> None:
+    with checkout.serve() as killed:
+        in_database(killed, "CREATE TABLE kept AS SELECT 42 AS answer")
+        killed.process.kill()
+        killed.wait()
+        assert "PostgreSQL" in killed.survivors()
+
+    with checkout.serve() as running:
+        assert killed.survivors() == []
+        assert "Ended PostgreSQL, left over" in running.said
+        assert in_database(running, "SELECT answer FROM kept") == 42
+
+
+def test_data_survive_a_restart_and_a_second_start_meanwhile_is_refused(checkout: Checkout) -> None:
+    with checkout.serve() as first:
+        in_database(first, "CREATE TABLE kept AS SELECT 42 AS answer")
+        refused = checkout.run(*SUPERVISOR)
+        secret = (checkout.folder / ".env").read_text()
+
+    assert refused.returncode == 1
+    assert refused.stderr.strip() == "The service is already running from this folder: stop that one first."
+    with checkout.serve() as second:
+        assert in_database(second, "SELECT answer FROM kept") == 42
+    assert (checkout.folder / ".env").read_text() == secret
+    assert (checkout.folder / ".env").stat().st_mode & 0o077 == 0
+
+
+def test_a_taken_port_is_one_sentence(checkout: Checkout) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        refused = checkout.run(*SUPERVISOR, PORT=str(taken.getsockname()[1]))
+
+    assert refused.returncode == 1
+    assert "is taken: stop what uses it" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_port_that_is_none_is_one_sentence(checkout: Checkout) -> None:
+    refused = checkout.run(*SUPERVISOR, PORT="http")
+
+    assert refused.returncode == 1
+    assert refused.stderr.strip() == "PORT must be a number from 1 to 65535, and is 'http'."
+
+
+def test_only_an_asked_for_management_port_must_be_free() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        busy = taken.getsockname()[1]
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(ports, "DEFAULT_MANAGEMENT_PORT", busy)
+            chosen = ports.choose_ports({"PORT": str(free_port())})
+
+        assert chosen["MANAGEMENT_PORT"] != str(busy)
+        with pytest.raises(ports.PortUnusable, match=f"MANAGEMENT_PORT {busy} is taken"):
+            ports.choose_ports({"PORT": str(free_port()), "MANAGEMENT_PORT": str(busy)})
+
+
+def test_the_example_becomes_an_env_file_with_a_secret_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / ".env.example").write_text("# A comment\n#SECRET_KEY=change me\nLOG_LEVEL=INFO\n")
+
+    assert write_env_file(tmp_path)
+    written = variables_of(tmp_path)
+    assert not write_env_file(tmp_path)
+
+    assert len(written["SECRET_KEY"]) >= 64
+    assert written["LOG_LEVEL"] == "INFO"
+    assert variables_of(tmp_path)["SECRET_KEY"] == written["SECRET_KEY"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root hands the server to another account")
+def test_as_root_in_a_private_folder_the_data_go_elsewhere_and_survive(checkout: Checkout) -> None:
+    checkout.folder.parent.chmod(0o700)
+
+    with checkout.serve() as first:
+        assert "its data are in /var/tmp/prodready-" in first.said
+        assert first.processes["PostgreSQL"].username() == "nobody"
+        in_database(first, "CREATE TABLE kept AS SELECT 42 AS answer")
+
+    with checkout.serve() as second:
+        assert in_database(second, "SELECT answer FROM kept") == 42
+
+
+def in_database(running: Run, statement: str) -> object:
+    async def execute() -> object:
+        connection = await asyncpg.connect(running.database_url, timeout=10)
+        try:
+            return await connection.fetchval(statement)
+        finally:
+            await connection.close()
+
+    return asyncio.run(execute())

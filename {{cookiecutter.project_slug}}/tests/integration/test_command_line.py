@@ -1,0 +1,139 @@
+"""The operators' command line: its words, its exit codes, what a script can rely on."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from app import cli
+from tests.support.processes import STRONG_KEY, for_production, run_app
+
+COMMANDS = ["serve", "migrate", "config", "routes", "openapi"]
+PLANTED = "pl4nted-s3cret"
+UNKNOWN = {"LOG_COLOUR": "red"}
+
+
+def invoke(*arguments: str, **variables: str) -> str:
+    """In this process, which is quicker; fails unless the command succeeds."""
+    result = CliRunner().invoke(cli.commands, arguments, env=variables, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command: str) -> None:
+    text = invoke(command, "--help")
+
+    assert f"{command} [OPTIONS]" in text
+    assert len(text.splitlines()) > 5
+
+
+def test_the_overview_lists_every_command_and_the_exit_codes() -> None:
+    text = " ".join(invoke("--help").split())
+
+    assert [command for command in COMMANDS if command not in text] == []
+    assert "78 wrong configuration" in text
+    assert "69 a server cannot be reached" in text
+
+
+@pytest.mark.parametrize("arguments", [(), ("bogus",), ("config", "--bogus")])
+def test_a_wrong_call_is_a_usage_error(arguments: tuple[str, ...]) -> None:
+    assert CliRunner().invoke(cli.commands, arguments).exit_code == 2
+
+
+def secrets() -> dict[str, str]:
+    return {
+        "SECRET_KEY": f"{PLANTED}-{STRONG_KEY}",
+        "DATABASE_URL": f"postgresql://app:{PLANTED}@localhost/app",
+        "REDIS_URL": f"redis://:{PLANTED}@localhost",
+        "SENTRY_DSN": f"https://{PLANTED}@sentry.example.com/1",
+    }
+
+
+def test_config_masks_secrets_and_shows_the_rest() -> None:
+    text = invoke("config", PORT="8123", **secrets())
+
+    assert PLANTED not in text
+    assert "8123" in text
+
+
+def test_config_as_json_is_for_scripts() -> None:
+    values = json.loads(invoke("config", "--json", CORS_ORIGINS="https://a.example", **secrets()))
+
+    assert values["CORS_ORIGINS"] == ["https://a.example"]
+    assert values["PORT"] == 8000
+    assert values["SENTRY_RELEASE"] is None
+    assert {values[name] for name in secrets()} == {"**********"}
+
+
+def test_routes_lists_what_is_served() -> None:
+    assert "/health/ready" in invoke("routes")
+
+
+def test_routes_as_json_is_nothing_but_json() -> None:
+    found = json.loads(invoke("routes", "--json", **UNKNOWN))
+
+    assert {"methods": ["GET"], "path": "/health/live", "name": "live"} in found
+
+
+def test_openapi_prints_nothing_but_the_document() -> None:
+    document = json.loads(invoke("openapi", **UNKNOWN))
+
+    assert document["openapi"].startswith("3.")
+    assert "/health/ready" in document["paths"]
+
+
+def test_openapi_prints_the_document_even_where_it_is_not_served() -> None:
+    production = for_production("postgresql://app@/app?host=/nowhere")
+
+    assert "/health/ready" in json.loads(invoke("openapi", **production))["paths"]
+
+
+def test_migrate_brings_an_empty_database_up_to_date(empty_database_url: str) -> None:
+    text = invoke("migrate", DATABASE_URL=empty_database_url, SECRET_KEY=STRONG_KEY)
+
+    assert text == "The schema is up to date.\n"
+
+
+@pytest.mark.parametrize("command", ["serve", "config", "migrate"])
+def test_a_wrong_configuration_is_one_message_and_code_78(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in {"PORT": "x", "LOG_LEVEL": "loud", "DATABASE_URL": f"mysql://u:{PLANTED}@h/d"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("sys.argv", ["app", command])
+
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+
+    printed = capsys.readouterr()
+    assert ended.value.code == 78
+    assert printed.out == ""
+    assert [line[:6] for line in printed.err.splitlines()] == ["The co", "  - PO", "  - LO", "  - DA"]
+    assert PLANTED not in printed.err
+
+
+def test_a_database_that_is_gone_is_one_sentence_and_code_69(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://app:{PLANTED}@/app?host=/nowhere")
+    monkeypatch.setenv("SECRET_KEY", STRONG_KEY)
+    monkeypatch.setattr("sys.argv", ["app", "migrate"])
+
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+
+    assert ended.value.code == 69
+    assert capsys.readouterr().err == "The database cannot be reached. Try again shortly.\n"
+
+
+def test_the_console_script_says_it_as_a_process_too(tmp_path: Path) -> None:
+    unreachable = {"DATABASE_URL": f"postgresql://app:{PLANTED}@/app?host=/nowhere", "SECRET_KEY": STRONG_KEY}
+
+    wrong = run_app("config", folder=tmp_path, PORT="x")
+    gone = run_app("migrate", folder=tmp_path, **unreachable)
+
+    assert (wrong.exit_code, wrong.stdout) == (78, "")
+    assert (gone.exit_code, gone.stdout) == (69, "")
+    assert gone.stderr == "The database cannot be reached. Try again shortly.\n"

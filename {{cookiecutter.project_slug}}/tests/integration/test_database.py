@@ -1,0 +1,287 @@
+"""Connections and transactions on a real server."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from fastapi import APIRouter
+from sqlalchemy import text
+
+from app.persistence.database import ConnectionOptions, Database, open_connection, open_database
+from app.persistence.database_url import DatabaseURL
+from app.persistence.errors import DatabaseBusy, DatabaseUnavailable, StatementTimedOut
+from app.web.dependencies import CurrentResources, Session
+from tests.support.counters import counters_table, fetch
+from tests.support.databases import options_for
+from tests.support.metrics import scrape
+from tests.support.ports import free_port
+from tests.support.service import RunningService, run_service
+from tests.support.settings import settings_for
+from tests.support.waiting import eventually, until
+
+ROUTER = APIRouter(prefix="/v1/database")
+
+
+@ROUTER.get("/sleep")
+async def sleep(session: Session, seconds: float) -> None:
+    await session.execute(text("SELECT pg_sleep(:seconds)"), {"seconds": seconds})
+
+
+@ROUTER.get("/settings")
+async def settings_of_the_connection(session: Session) -> dict[str, str]:
+    names = ("application_name", "statement_timeout", "idle_in_transaction_session_timeout", "TimeZone")
+    return {name: str(await session.scalar(text("SELECT current_setting(:name)"), {"name": name})) for name in names}
+
+
+@ROUTER.post("/counters")
+async def add(session: Session, fails: bool = False) -> None:  # noqa: FBT001, FBT002 - a query parameter
+    await session.execute(text("UPDATE counters SET value = value + 1"))
+    if fails:
+        raise RuntimeError
+
+
+@ROUTER.get("/hold")
+async def hold(resources: CurrentResources) -> None:
+    async with resources.database.turn():
+        await HOLD.wait()
+
+
+HOLD = asyncio.Event()
+
+
+@pytest.fixture
+def options(worker_database_url: str) -> ConnectionOptions:
+    return options_for(worker_database_url)
+
+
+@pytest.fixture
+async def database(options: ConnectionOptions) -> AsyncIterator[Database]:
+    opened = open_database(options, pool_size=2, wait_seconds=5)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def counters(worker_database_url: str) -> Iterator[str]:
+    with counters_table(worker_database_url):
+        yield worker_database_url
+
+
+async def test_callers_are_served_in_the_order_of_their_arrival(database: Database) -> None:
+    served: list[int] = []
+
+    async def visit(number: int) -> None:
+        async with database.transaction() as session:
+            served.append(number)
+            # The earlier ones work longest: whoever overtakes would be seen.
+            await session.execute(text("SELECT pg_sleep(:seconds)"), {"seconds": 0.02 if number % 2 else 0.001})
+
+    await asyncio.gather(*(visit(number) for number in range(20)))
+
+    assert served == list(range(20))
+
+
+async def test_a_caller_who_gave_up_does_not_block_the_line(database: Database) -> None:
+    served: list[str] = []
+
+    async def visit(name: str) -> None:
+        async with database.turn():
+            served.append(name)
+
+    async with database.turn(), database.turn():
+        impatient = asyncio.create_task(visit("impatient"))
+        patient = asyncio.create_task(visit("patient"))
+        await until(lambda: database.waiting == 2)
+        impatient.cancel()
+    await patient
+
+    assert served == ["patient"]
+    assert (database.used, database.waiting) == (0, 0)
+
+
+async def test_never_more_connections_than_the_pool_holds(database: Database) -> None:
+    most = 0
+
+    async def visit() -> None:
+        nonlocal most
+        async with database.transaction() as session:
+            most = max(most, database.used)
+            await session.execute(text("SELECT pg_sleep(0.005)"))
+
+    await asyncio.gather(*(visit() for _ in range(12)))
+
+    assert most == 2
+
+
+async def test_whoever_waits_too_long_is_told_that_it_is_busy(options: ConnectionOptions) -> None:
+    database = open_database(options, pool_size=1, wait_seconds=0.05)
+
+    async with database.turn():
+        with pytest.raises(DatabaseBusy) as refusal:
+            async with database.turn():
+                pass
+
+    assert refusal.value.retry_after == 1
+    assert (database.used, database.waiting) == (0, 0)
+    await database.close()
+
+
+async def test_health_checks_do_not_queue_behind_requests(database: Database) -> None:
+    async with database.transaction() as first, database.transaction() as second:
+        await first.execute(text("SELECT 1"))
+        await second.execute(text("SELECT 1"))
+        async with asyncio.timeout(5):
+            await database.ping()
+        used = database.used
+
+    assert used == 2
+
+
+async def test_the_server_enforces_the_limits_and_knows_our_name(options: ConnectionOptions) -> None:
+    limits = replace(options, application_name="shop", statement_timeout=2.5, idle_in_transaction_timeout=7)
+    database = open_database(limits, pool_size=1, wait_seconds=1)
+
+    async with database.transaction() as session:
+        shown = [
+            await session.scalar(text(f"SHOW {name}"))
+            for name in ("application_name", "statement_timeout", "idle_in_transaction_session_timeout")
+        ]
+
+    assert shown == ["shop", "2500ms", "7s"]
+    await database.close()
+
+
+async def test_a_name_in_the_url_is_the_connections_name(options: ConnectionOptions) -> None:
+    url = replace(options.url, parameters={**options.url.parameters, "application_name": "from the url"})
+    database = open_database(replace(options, url=url), pool_size=1, wait_seconds=1)
+
+    async with database.transaction() as session:
+        shown = await session.scalar(text("SHOW application_name"))
+
+    assert shown == "from the url"
+    await database.close()
+
+
+async def test_a_transaction_left_idle_is_ended_by_the_server(options: ConnectionOptions) -> None:
+    connection = await open_connection(replace(options, idle_in_transaction_timeout=0.05))
+    ended = asyncio.Event()
+    connection.add_termination_listener(lambda _connection: ended.set())
+
+    await connection.execute("BEGIN")
+
+    await asyncio.wait_for(ended.wait(), timeout=10)
+    assert connection.is_closed()
+
+
+async def test_a_statement_that_takes_too_long_is_cancelled(options: ConnectionOptions) -> None:
+    database = open_database(replace(options, statement_timeout=0.05), pool_size=1, wait_seconds=1)
+
+    with pytest.raises(StatementTimedOut):
+        async with database.transaction() as session:
+            await session.execute(text("SELECT pg_sleep(10)"))
+
+    await database.close()
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://me@/app?host=/nowhere", "postgresql://me@127.0.0.1:1/app", "postgresql://me@no.invalid/app"]
+)
+async def test_a_server_that_cannot_be_reached_is_unavailable(url: str) -> None:
+    options = ConnectionOptions(url=DatabaseURL.parse(url), application_name="tests")
+    database = open_database(options, pool_size=1, wait_seconds=1)
+
+    with pytest.raises(DatabaseUnavailable):
+        async with database.transaction() as session:
+            await session.execute(text("SELECT 1"))
+
+    await database.close()
+
+
+async def test_without_tls_off_the_url_decides(options: ConnectionOptions, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    async def connect(**arguments: Any) -> None:
+        asked.append(arguments.get("ssl"))
+        raise OSError
+
+    monkeypatch.setattr("app.persistence.database.asyncpg.connect", connect)
+    strict = ConnectionOptions(DatabaseURL.parse("postgres://me@db/app?sslmode=verify-full"), "tests")
+
+    for tried in (strict, replace(strict, tls_off=True)):
+        database = open_database(tried, pool_size=1, wait_seconds=1)
+        with pytest.raises(DatabaseUnavailable):
+            async with database.probe_connection():
+                pass
+
+    assert asked == [True, "disable"]
+
+
+@pytest.fixture
+async def serving(counters: str) -> AsyncIterator[RunningService]:
+    settings = settings_for(
+        database_url=counters,
+        database={"pool_size": 1, "pool_wait_seconds": 0.1, "statement_timeout_seconds": 0.2},
+    )
+    async with run_service(settings, routers=[ROUTER]) as running:
+        yield running
+
+
+async def test_a_request_commits_before_its_answer_goes_out(serving: RunningService, counters: str) -> None:
+    response = await serving.client.post("/v1/database/counters")
+
+    assert response.status_code == 200
+    assert await fetch(counters, "SELECT value FROM counters") == [1, 1]
+
+
+async def test_a_request_that_fails_leaves_nothing(serving: RunningService, counters: str) -> None:
+    response = await serving.client.post("/v1/database/counters?fails=true")
+
+    assert response.status_code == 500
+    assert await fetch(counters, "SELECT value FROM counters") == [0, 0]
+
+
+async def test_a_slow_statement_is_answered_with_503(serving: RunningService) -> None:
+    response = await serving.client.get("/v1/database/sleep?seconds=10")
+
+    assert response.status_code == 503
+    assert response.headers["retry-after"] == "1"
+    assert response.json()["type"] == "urn:problem:statement-timed-out"
+
+
+async def test_the_settings_reach_the_server(serving: RunningService) -> None:
+    response = await serving.client.get("/v1/database/settings")
+
+    assert response.json()["statement_timeout"] == "200ms"
+    assert response.json()["idle_in_transaction_session_timeout"] == "15s"
+    assert response.json()["application_name"]
+
+
+async def test_an_exhausted_pool_answers_503_and_shows_in_the_metrics(worker_database_url: str) -> None:
+    HOLD.clear()
+    port = free_port()
+    settings = settings_for(
+        database_url=worker_database_url,
+        database={"pool_size": 1, "pool_wait_seconds": 0.5},
+        management={"port": port},
+    )
+
+    async def shows(used: int, waiting: int) -> bool:
+        found = await scrape(port)
+        pool = found.value("database_pool_connections", state="used"), found.value("database_pool_waiting")
+        return pool == (used, waiting)
+
+    async with run_service(settings, routers=[ROUTER]) as service, asyncio.TaskGroup() as group:
+        held = group.create_task(service.client.get("/v1/database/hold"))
+        await eventually(lambda: shows(1, 0))
+        refused = group.create_task(service.client.get("/v1/database/hold"))
+        await eventually(lambda: shows(1, 1))
+        answer = await refused
+        HOLD.set()
+        await held
+        await eventually(lambda: shows(0, 0))
+
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"] == "1"
+    assert answer.json()["type"] == "urn:problem:database-busy"

@@ -1,0 +1,154 @@
+"""`app serve` as a process: what stops it from starting, what does not, and how it ends."""
+
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.processes import (
+    ServingApp,
+    for_production,
+    free_ports,
+    run_app,
+    serving,
+    wait_until,
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("empty")
+
+
+@pytest.fixture(scope="module")
+def linked(worker_database_url: str, folder: Path) -> Iterator[ServingApp]:
+    """In a namespace with services of unlucky names, and configured by somebody careless."""
+    (folder / "management-port").write_text(str(free_ports(1)[0]))
+    links = {
+        "REDIS_PORT": "tcp://10.0.0.7:6379",
+        "REDIS_PORT_6379_TCP": "tcp://10.0.0.7:6379",
+        "REDIS_PORT_6379_TCP_ADDR": "10.0.0.7",
+        "REDIS_SERVICE_HOST": "10.0.0.7",
+        "REDIS_SERVICE_PORT": "6379",
+        "DATABASE_PORT": "tcp://10.0.0.8:5432",
+        "DATABASE_SERVICE_PORT_PSQL": "5432",
+        "X_SERVICE_HOST": "10.0.0.9",
+        "MANAGEMENT_PORT": "tcp://10.0.0.10:80",
+        "MANAGEMENT_PORT_FILE": str(folder / "management-port"),
+    }
+    with serving(folder=folder, **for_production(worker_database_url), **links, DATABASE="foo", LOG_COLOUR="red") as it:
+        yield it
+
+
+def test_what_kubernetes_injects_does_not_break_a_start(linked: ServingApp) -> None:
+    assert linked.client.get("/health/ready").status_code == 200
+
+
+def test_unknown_variables_are_logged_and_those_of_kubernetes_are_not(linked: ServingApp) -> None:
+    linked.wait_for_event("started")
+
+    assert [line["variable"] for line in linked.named("setting_unknown")] == ["DATABASE", "LOG_COLOUR"]
+
+
+def test_the_public_port_offers_nothing_for_operators(linked: ServingApp) -> None:
+    assert linked.client.get("/metrics").status_code == 404
+
+
+def test_the_reference_is_off_in_production(linked: ServingApp) -> None:
+    answers = [linked.client.get(path).status_code for path in ("/docs", "/redoc", "/openapi.json")]
+
+    assert answers == [404, 404, 404]
+
+
+def test_only_allowed_hosts_are_answered(linked: ServingApp) -> None:
+    answer = linked.client.get("/health/live", headers={"Host": "evil.example"})
+
+    assert answer.status_code == 400
+
+
+@pytest.fixture
+def draining(worker_database_url: str, folder: Path) -> Iterator[ServingApp]:
+    """Would wait for a minute before it closes its port; has just been asked to stop."""
+    variables = {**for_production(worker_database_url), "ENVIRONMENT": "staging", "DATABASE_POOLSIZE": "7"}
+    chosen = {"SHUTDOWN_DELAY_SECONDS": "60", "DOCS_ENABLED": "false", "CORS_ORIGINS": "https://pages.example"}
+    with serving(folder=folder, **variables, **chosen) as running:
+        assert running.client.get("/health/ready").status_code == 200
+        running.signal()
+        running.wait_for_event("draining")
+        yield running
+
+
+def test_after_sigterm_it_is_not_ready_but_still_serves_until_a_second_signal(draining: ServingApp) -> None:
+    origin = {"Origin": "https://pages.example"}
+    ready = draining.client.get("/health/ready")
+    docs = draining.client.get("/docs", headers=origin)
+    metrics = draining.management.get("/metrics")
+    api_on_management = draining.management.get("/v1/orders")
+
+    draining.signal()
+    draining.wait_for_end()
+
+    assert (ready.status_code, ready.json()["status"]) == (503, "draining")
+    assert draining.named("setting_misspelled")[0]["did_you_mean"] == "DATABASE_POOL_SIZE"
+    assert docs.status_code == 404, "switched off by DOCS_ENABLED"
+    assert docs.headers["Access-Control-Allow-Origin"] == origin["Origin"]
+    assert (metrics.status_code, api_on_management.status_code) == (200, 404)
+    assert [line["event"] for line in draining.events][-1] != "draining"
+    assert draining.named("stopped")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_after_the_delay_without_a_stack_trace(
+    number: signal.Signals, worker_database_url: str, folder: Path
+) -> None:
+    variables = for_production(worker_database_url)
+
+    with serving(folder=folder, **variables, SHUTDOWN_DELAY_SECONDS="0.2") as running:
+        running.signal(number)
+        exit_code = running.wait_for_end()
+        wait_until(lambda: bool(running.named("stopped")), within_seconds=5, what="the last line")
+
+    assert exit_code in {0, -number, 128 + number}
+    assert [line for line in running.lines if not line.startswith("{")] == []
+
+
+@pytest.mark.parametrize("name", ["PORT", "MANAGEMENT_PORT"])
+def test_a_port_in_use_is_told_in_a_sentence(name: str, folder: Path) -> None:
+    ports = dict(zip(("PORT", "MANAGEMENT_PORT"), map(str, free_ports(2)), strict=True))
+    variables = {**for_production("postgresql://app@/app?host=/nowhere"), **ports}
+
+    with socket.create_server(("127.0.0.1", int(ports[name]))):
+        done = run_app("serve", folder=folder, **variables)
+
+    assert done.exit_code == 78
+    assert f"{name}: cannot listen on 127.0.0.1:{ports[name]} (Address already in use)." in done.stderr
+    assert f"Set {name} to a free port." in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_an_address_that_is_not_ours_is_told_in_a_sentence(folder: Path) -> None:
+    variables = {**for_production("postgresql://app@/app?host=/nowhere"), "HOST": "192.0.2.1"}
+
+    done = run_app("serve", folder=folder, **variables)
+
+    assert done.exit_code == 78
+    assert "Check HOST and MANAGEMENT_PORT." in done.stderr
+
+
+@pytest.mark.parametrize("options", [(), ("--reload",)])
+def test_missing_essentials_are_told_in_a_sentence(options: tuple[str, ...], folder: Path) -> None:
+    done = run_app("serve", *options, folder=folder)
+
+    assert done.exit_code == 78
+    assert "DATABASE_URL is not set" in done.stderr
+    assert "SECRET_KEY is not set" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_it_starts_and_says_that_it_is_not_ready_without_its_database(folder: Path) -> None:
+    with serving(folder=folder, **for_production("postgresql://app@/app?host=/nowhere")) as running:
+        ready = running.client.get("/health/ready")
+
+    assert (ready.status_code, ready.json()["components"]["database"]["status"]) == (503, "fail")

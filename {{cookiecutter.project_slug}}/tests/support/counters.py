@@ -1,0 +1,49 @@
+"""A tiny table and routes over it, for tests of connections and transactions."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import asyncpg
+
+from app.persistence.database_url import DatabaseURL
+from tests.support.databases import execute
+
+
+@contextmanager
+def counters_table(url: str) -> Iterator[None]:
+    """Counters 1 and 2, both at 0."""
+    execute(
+        url,
+        "CREATE TABLE counters (id int PRIMARY KEY, value int NOT NULL)",
+        "INSERT INTO counters VALUES (1, 0), (2, 0)",
+    )
+    try:
+        yield
+    finally:
+        execute(url, "DROP TABLE counters")
+
+
+async def fetch(url: str, query: str) -> list[Any]:
+    """The first column of every row, read on a connection of its own."""
+    connection = await asyncpg.connect(**DatabaseURL.parse(url).connect_arguments())
+    try:
+        return [row[0] for row in await connection.fetch(query)]
+    finally:
+        await connection.close()
+
+
+class Rendezvous:
+    """Lets a number of requests meet, once; whoever comes later passes."""
+
+    def __init__(self, parties: int) -> None:
+        self.parties = parties
+        self.arrived = 0
+        self.complete = asyncio.Event()
+
+    async def meet(self) -> None:
+        self.arrived += 1
+        if self.arrived >= self.parties:
+            self.complete.set()
+        await asyncio.wait_for(self.complete.wait(), timeout=10)

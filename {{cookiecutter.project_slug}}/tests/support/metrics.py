@@ -1,0 +1,33 @@
+"""Reads the operators' port as Prometheus does."""
+
+from dataclasses import dataclass
+
+import httpx2
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
+
+
+@dataclass(frozen=True)
+class Scrape:
+    """What one scrape found."""
+
+    samples: list[Sample]
+
+    def value(self, name: str, **labels: str) -> float:
+        """The one sample with these labels; 0 if there is none yet."""
+        found = [sample.value for sample in self.samples if sample.name == name and sample.labels == labels]
+        assert len(found) <= 1
+        return found[0] if found else 0.0
+
+    def labels(self, name: str, label: str) -> set[str]:
+        """Every value that a label has."""
+        return {sample.labels[label] for sample in self.samples if sample.name == name}
+
+
+async def scrape(port: int) -> Scrape:
+    """Everything on `/metrics`."""
+    async with httpx2.AsyncClient() as client:
+        response = await client.get(f"http://127.0.0.1:{port}/metrics")
+    assert response.status_code == 200
+    families = text_string_to_metric_families(response.text)
+    return Scrape([sample for family in families for sample in family.samples])

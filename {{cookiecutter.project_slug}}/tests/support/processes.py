@@ -1,0 +1,199 @@
+"""The service as a process of its own, with an environment that holds nothing but what a test gives it."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+APP = Path(sys.executable).with_name("app")
+PROJECT = Path(__file__).parents[2]
+
+START_SECONDS = 20.0
+END_SECONDS = 15.0
+POLL_SECONDS = 0.02
+
+# Long and random enough for production; it opens nothing.
+STRONG_KEY = "".join(("k3Jw9", "Zq7Lx", "Tn2Vb", "8Rc5H", "gM4Fd", "Yp6Ws", "1Ae0U"))
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a command ended and what it said."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
+def run_app(*arguments: str, folder: Path, **variables: str) -> Finished:
+    """Run the console script to its end."""
+    return run_command(str(APP), *arguments, folder=folder, **variables)
+
+
+def run_python(script: str, *, folder: Path, **variables: str) -> Finished:
+    """Run some lines of Python to their end."""
+    return run_command(sys.executable, "-c", script, folder=folder, **variables)
+
+
+def run_command(*command: str, folder: Path, **variables: str) -> Finished:
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=clean_environment(variables),
+        capture_output=True,
+        text=True,
+        timeout=START_SECONDS,
+        check=False,
+    )
+    return Finished(done.returncode, done.stdout, done.stderr)
+
+
+def clean_environment(variables: Mapping[str, str]) -> dict[str, str]:
+    """Only what every process needs, what measures coverage, and the given variables."""
+    kept = {name: value for name, value in os.environ.items() if name == "PATH" or name.startswith("COVERAGE_")}
+    return {**kept, **variables}
+
+
+def for_production(database_url: str) -> dict[str, str]:
+    """The least that production starts with."""
+    return {
+        "ENVIRONMENT": "production",
+        "SECRET_KEY": STRONG_KEY,
+        "ALLOWED_HOSTS": "127.0.0.1",
+        "DATABASE_URL": database_url,
+        "DATABASE_TLS": "off",
+    }
+
+
+@dataclass
+class ServingApp:
+    """`app serve`, running. Everything it prints is kept."""
+
+    process: subprocess.Popen[str]
+    client: httpx2.Client
+    management: httpx2.Client
+    lines: list[str] = field(default_factory=list)
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """The lines of its log. Fails if one of them is no JSON."""
+        return [json.loads(line) for line in self.lines]
+
+    def named(self, event: str) -> list[dict[str, Any]]:
+        """Every log line of this name so far."""
+        return [line for line in self.events if line["event"] == event]
+
+    def wait_for_event(self, event: str) -> dict[str, Any]:
+        """The first line of this name, as soon as it is printed."""
+        wait_until(lambda: bool(self.named(event)), within_seconds=START_SECONDS, what=f"a log line {event}")
+        return self.named(event)[0]
+
+    def access_line(self, request_id: str) -> dict[str, Any]:
+        """The access log's line for one request; it is written after the answer."""
+
+        def found() -> list[dict[str, Any]]:
+            return [line for line in self.named("request") if line["request_id"] == request_id]
+
+        wait_until(lambda: bool(found()), within_seconds=START_SECONDS, what=f"the access line of {request_id}")
+        return found()[0]
+
+    def signal(self, number: signal.Signals = signal.SIGTERM) -> None:
+        self.process.send_signal(number)
+
+    def wait_for_end(self) -> int:
+        """Its exit code. Raises `subprocess.TimeoutExpired`."""
+        return self.process.wait(timeout=END_SECONDS)
+
+
+@contextmanager
+def serving(*, folder: Path, module: str | None = None, **variables: str) -> Iterator[ServingApp]:
+    """Run `app serve`, or a module of the tests that does, until the end of the block."""
+    port, management_port = free_ports(2)
+    environment = {"PORT": str(port), "MANAGEMENT_PORT": str(management_port), **variables}
+    command = [sys.executable, "-m", module] if module else [str(APP)]
+    with ExitStack() as stack:
+        process = stack.enter_context(started([*command, "serve"], folder=folder, environment=environment))
+        client = stack.enter_context(httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=10))
+        management = stack.enter_context(httpx2.Client(base_url=f"http://127.0.0.1:{management_port}", timeout=10))
+        running = ServingApp(process, client, management)
+        reader = threading.Thread(target=read_lines, args=(process, running.lines), daemon=True)
+        reader.start()
+        stack.callback(reader.join, END_SECONDS)
+        stack.callback(end, process)
+        wait_until(lambda: is_live(running), within_seconds=START_SECONDS, what="the service")
+        yield running
+
+
+@contextmanager
+def started(command: list[str], *, folder: Path, environment: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
+    """A process that does not outlive the block."""
+    with subprocess.Popen(
+        command,
+        cwd=folder,
+        env=clean_environment({"PYTHONPATH": str(PROJECT), **environment}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            end(process)
+
+
+def read_lines(process: subprocess.Popen[str], lines: list[str]) -> None:
+    assert process.stdout
+    for line in process.stdout:
+        lines.append(line.rstrip("\n"))  # noqa: PERF401 - line by line, while others look
+
+
+def is_live(running: ServingApp) -> bool:
+    if running.process.poll() is not None:
+        raise AssertionError("The service ended: " + "\n".join(running.lines))
+    try:
+        return running.client.get("/health/live").status_code == httpx2.codes.OK
+    except httpx2.TransportError:
+        return False
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """Ask politely, twice so that it does not drain; then insist."""
+    for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGKILL):
+        if process.poll() is None:
+            process.send_signal(number)
+            if has_ended(process):
+                return
+
+
+def has_ended(process: subprocess.Popen[str]) -> bool:
+    try:
+        process.wait(timeout=END_SECONDS / 3)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on, all different."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [opened.getsockname()[1] for opened in sockets]
+
+
+def wait_until(is_so: Callable[[], bool], *, within_seconds: float, what: str) -> None:
+    """Ask again and again until it is so. Raises `AssertionError`."""
+    deadline = time.monotonic() + within_seconds
+    while not is_so():
+        assert time.monotonic() < deadline, f"{what} did not come within {within_seconds:g} s"
+        time.sleep(POLL_SECONDS)

@@ -1,0 +1,66 @@
+"""The real command line, serving a service that also has routes which log and crash.
+
+`python -m tests.support.talkative_service serve`. The secret comes with the request, so that no
+line of source, which tracebacks show, holds it.
+"""
+
+import logging
+from typing import Annotated
+
+import structlog
+from fastapi import APIRouter, Header
+
+from app import cli
+from app.assembly.routes import ROUTERS
+from app.core.errors import NotFound
+from app.observability.context import bind_caller
+
+router = APIRouter(prefix="/talk")
+
+log = structlog.get_logger()
+third_party = logging.getLogger("third.party.library")
+
+Secret = Annotated[str, Header(alias="X-Token")]
+
+
+@router.get("/ours")
+async def log_ours(token: Secret) -> None:
+    """Our own events, with secrets wherever they may be."""
+    bind_caller(user="user-1", tenant="tenant-1")
+    log.info(
+        "ours",
+        password=token,
+        nested={"headers": [("authorization", token)], "deep": [{"apiKey": token}]},
+        note=f"token={token} for jane@example.com",
+        harmless="monkey",
+    )
+    log.debug("ours_in_detail")
+
+
+@router.get("/theirs")
+async def log_theirs(token: Secret) -> None:
+    """What a library would write."""
+    third_party.warning(
+        "connecting to postgresql://app:%s@db/app", token, extra={"cookie": token, "details": {"email": token}}
+    )
+
+
+@router.get("/crash")
+async def crash(token: Secret) -> None:
+    """With secrets in the message, in the cause and in local variables."""
+    password = token
+    try:
+        raise ValueError(f"password={password}")
+    except ValueError as error:
+        raise RuntimeError(f"cannot use redis://:{token}@cache:6379") from error
+
+
+@router.get("/missing")
+async def miss() -> None:
+    """Something that is expected to happen."""
+    raise NotFound("There is no such thing.")
+
+
+if __name__ == "__main__":
+    ROUTERS.append(router)
+    cli.main()
