@@ -85,8 +85,8 @@ async def test_it_becomes_ready_once_the_schema_is_there(empty_database_url: str
         await migrate(options_for(empty_database_url))
         await eventually(lambda: is_ready(service))
 
-    error = behind.json()["components"]["schema"]["error"]
     assert behind.status_code == 503
+    error = behind.json()["components"]["schema"]["error"]
     assert error.startswith("The schema is behind this release (")
     assert error.endswith("): run `app migrate`.")
 
@@ -112,7 +112,7 @@ def overtake(url: str, revisions: list[str]) -> None:
     """Leave the table as a newer release would: its revision stands in place of the older one of its branch."""
     if "service_9999" in revisions:
         execute(url, "DELETE FROM alembic_version")
-    execute(url, *(f"INSERT INTO alembic_version VALUES ('{revision}')" for revision in revisions))
+    execute(url, *(f"INSERT INTO alembic_version VALUES ('{revision}')" for revision in revisions))  # noqa: S608 - our own words
 
 
 async def is_ready(service: RunningService) -> bool:

@@ -36,9 +36,7 @@ async def crash() -> None:
 
 @pytest.fixture(scope="module")
 async def running(worker_database_url: str) -> AsyncIterator[RunningService]:
-    settings = settings_for(
-        database_url=worker_database_url, allowed_hosts=[OUR_HOST], cors={"origins": [OUR_ORIGIN]}
-    )
+    settings = settings_for(database_url=worker_database_url, allowed_hosts=[OUR_HOST], cors={"origins": [OUR_ORIGIN]})
     async with run_service(settings, routers=[ROUTER]) as running:
         yield running
 
@@ -51,9 +49,11 @@ async def test_a_well_formed_id_is_accepted(running: RunningService, request_id:
     assert response.json()["request_id"] == request_id
 
 
-@pytest.mark.parametrize("request_id", ["", "short", "x" * 129, "has space", 'quo"te-me', "semi;colon", "tab\tbed-id", "ümläut-id"])
+@pytest.mark.parametrize(
+    "request_id", ["", "short", "x" * 129, "has space", 'quo"te-me', "semi;colon", "tab\tbed-id", "ümläut-id"]
+)
 async def test_any_other_id_is_replaced(running: RunningService, request_id: str) -> None:
-    response = await running.client.get("/v1/context", headers={"x-request-id": request_id.encode()})
+    response = await running.client.get("/v1/context", headers={b"x-request-id": request_id.encode()})
 
     assert UUID(response.headers["x-request-id"]).version == 7
     assert response.json()["request_id"] == response.headers["x-request-id"]

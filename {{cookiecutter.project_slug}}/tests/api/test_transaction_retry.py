@@ -196,7 +196,9 @@ async def test_a_connection_lost_meanwhile_does_not_hide_what_the_route_says(cou
     assert response.status_code == 409
 
 
-async def test_connections_that_died_while_idle_are_not_noticed(counting: RunningService, counters_url: str) -> None:
+async def test_connections_that_died_while_idle_are_replaced_and_not_retried(
+    counting: RunningService, counters_url: str
+) -> None:
     await asyncio.gather(*(counting.client.get("/v1/counters/who") for _ in range(4)))
     await fetch(
         counters_url,
@@ -204,6 +206,8 @@ async def test_connections_that_died_while_idle_are_not_noticed(counting: Runnin
         " WHERE datname = current_database() AND pid <> pg_backend_pid()",
     )
 
-    answers = await asyncio.gather(*(counting.client.get("/v1/counters/who") for _ in range(8)))
+    with capture_logs() as events:
+        answers = await asyncio.gather(*(counting.client.get("/v1/counters/who") for _ in range(8)))
 
     assert [answer.status_code for answer in answers] == [200] * 8
+    assert [event for event in events if event["event"] == "transaction_rolled_back"] == []

@@ -103,6 +103,12 @@ class Run:
         return Path(self.database_url.partition("?host=")[2])
 
 
+def is_set_up() -> bool:
+    """Whether the environment of this test is the project's own and up to date, so that `make` leaves it alone."""
+    command = [sys.executable, "development/set_up.py", "--check", "--venv", sys.prefix]
+    return subprocess.run(command, cwd=PROJECT, check=False, timeout=30).returncode == 0
+
+
 def _copy(source: Path, target: Path) -> None:
     if source.is_dir():
         shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))

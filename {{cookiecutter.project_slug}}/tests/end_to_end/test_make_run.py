@@ -11,13 +11,15 @@ import pytest
 
 from development import ports
 from development.env_file import variables_of, write_env_file
-from tests.end_to_end.checkout import MAKE_RUN, SUPERVISOR, Checkout, Run, free_port
+from tests.end_to_end.checkout import MAKE_RUN, SUPERVISOR, Checkout, Run, free_port, is_set_up
 
 # Several starts of everything, on a machine that may be busy.
 pytestmark = pytest.mark.timeout(150)
 
 
 def test_sigterm_to_make_ends_everything(checkout: Checkout) -> None:
+    assert is_set_up(), "run `make set-up` first, or this test would point your environment at its own copy"
+
     with checkout.serve(MAKE_RUN) as running:
         sockets = running.socket_folder
 

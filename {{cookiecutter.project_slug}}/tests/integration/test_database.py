@@ -36,7 +36,7 @@ async def settings_of_the_connection(session: Session) -> dict[str, str]:
 
 
 @ROUTER.post("/counters")
-async def add(session: Session, fails: bool = False) -> None:  # noqa: FBT001, FBT002 - a query parameter
+async def add(session: Session, fails: bool = False) -> None:
     await session.execute(text("UPDATE counters SET value = value + 1"))
     if fails:
         raise RuntimeError

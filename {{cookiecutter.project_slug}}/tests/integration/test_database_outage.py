@@ -57,9 +57,7 @@ async def answers(service: RunningService, path: str, *, times: int) -> list[int
     return [response.status_code for response in responses]
 
 
-async def test_after_a_restart_the_first_requests_succeed(
-    serving: RunningService, postgres: BreakablePostgres
-) -> None:
+async def test_after_a_restart_the_first_requests_succeed(serving: RunningService, postgres: BreakablePostgres) -> None:
     before = await answers(serving, "/v1/outage/answer", times=8)
 
     await asyncio.to_thread(postgres.kill)

@@ -71,7 +71,7 @@ def test_every_line_of_a_request_carries_its_ids(production: ServingApp) -> None
 def test_records_of_libraries_carry_them_as_well(production: ServingApp) -> None:
     theirs, _access = talk(production, "/talk/theirs", "ids-00002")
 
-    assert (theirs["logger"], theirs["level"], theirs["trace_id"]) == ("third.party.library", "warning", TRACE_ID)
+    assert (theirs["logger"], theirs["level"], theirs["trace_id"]) == ("third.party.library", "error", TRACE_ID)
 
 
 def test_one_caller_is_not_taken_for_the_next(production: ServingApp) -> None:

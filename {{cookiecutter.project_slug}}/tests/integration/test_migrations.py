@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 from alembic import command
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect
+from sqlalchemy.exc import DBAPIError
 
 from app.core.checks import CheckFailed
-from app.persistence import migrations
 from app.persistence.database import create_engine, open_database
 from app.persistence.migrations import SchemaCheck, alembic_config, migrate, missing_heads
 from app.persistence.models import NAMING_CONVENTION, Model
@@ -18,7 +19,7 @@ from tests.support.counters import fetch
 from tests.support.databases import options_for
 from tests.support.revisions import Release
 
-SCRIPTS = migrations.ScriptDirectory.from_config(alembic_config())
+SCRIPTS = ScriptDirectory.from_config(alembic_config())
 REVISIONS = [script.revision for script in SCRIPTS.walk_revisions()][::-1]
 REPLICAS = 10
 
@@ -47,10 +48,9 @@ async def tables(url: str) -> list[Any]:
 
 
 def test_there_are_two_branches_with_one_head_each() -> None:
-    heads = [script for script in SCRIPTS.get_revisions("heads") if script]
+    labels = [set(SCRIPTS.get_revision(head).branch_labels) for head in SCRIPTS.get_heads()]
 
-    assert sorted(label for head in heads for label in head.branch_labels) == ["platform", "service"]
-    assert len(heads) == 2
+    assert sorted(labels, key=min) == [{"platform"}, {"service"}]
 
 
 def test_each_revision_lives_in_the_folder_of_its_branch() -> None:
@@ -106,7 +106,7 @@ async def test_every_constraint_is_named_by_the_convention(empty_database_url: s
 
 async def test_ten_replicas_that_start_together_migrate_once(empty_database_url: str, release: Release) -> None:
     release.add("slow", branch="service")
-    release.edit("slow", old="(id int PRIMARY KEY)", new="AS SELECT pg_sleep(0.2)")
+    release.edit("slow", old="(id int PRIMARY KEY)", new="AS SELECT 1 AS id FROM pg_sleep(0.2)")
 
     with pytest.MonkeyPatch.context() as patch:
         release.use(patch)
@@ -138,9 +138,10 @@ async def test_a_revision_that_fails_leaves_those_before_it(empty_database_url: 
     release.add("good", branch="service").add("bad", branch="service")
     release.edit("bad", old="id int", new="id no_such_type")
 
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(Exception, match="no_such_type"):
+    with pytest.MonkeyPatch.context() as patch:
         release.use(patch)
-        await migrate(options_for(empty_database_url))
+        with pytest.raises(DBAPIError, match="no_such_type"):
+            await migrate(options_for(empty_database_url))
 
     assert await stored(empty_database_url) == ["good"]
     assert "good" in await tables(empty_database_url)

@@ -73,7 +73,7 @@ async def test_a_server_that_hangs_costs_the_time_out_and_little_more(valkey: Br
 
 async def test_the_wait_for_a_free_connection_is_bounded_too(valkey: BreakableValkey) -> None:
     client = open_redis(valkey.url, timeout_seconds=TIMEOUT_SECONDS, max_connections=1)
-    held = await client.connection_pool.get_connection()
+    held = await client.connection_pool.get_connection()  # type: ignore[no-untyped-call] # redis leaves it untyped
 
     async with asyncio.timeout(10):
         with pytest.raises(RedisError):
@@ -125,9 +125,7 @@ async def test_redis_going_and_coming_back_is_degraded_and_whole_again(
 async def test_a_redis_that_hangs_does_not_hold_the_health_report(
     database_url: str, valkey: BreakableValkey, no_cache: None
 ) -> None:
-    settings = settings_for(
-        database_url=database_url, redis_url=valkey.url, redis={"timeout_seconds": TIMEOUT_SECONDS}
-    )
+    settings = settings_for(database_url=database_url, redis_url=valkey.url, redis={"timeout_seconds": TIMEOUT_SECONDS})
 
     async with run_service(settings) as service:
         valkey.freeze()

@@ -3,6 +3,8 @@
 import signal
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,10 +13,13 @@ from tests.support.processes import (
     ServingApp,
     for_production,
     free_ports,
+    is_live,
     run_app,
     serving,
     wait_until,
 )
+
+TALKATIVE = "tests.support.talkative_service"
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +43,9 @@ def linked(worker_database_url: str, folder: Path) -> Iterator[ServingApp]:
         "MANAGEMENT_PORT": "tcp://10.0.0.10:80",
         "MANAGEMENT_PORT_FILE": str(folder / "management-port"),
     }
-    with serving(folder=folder, **for_production(worker_database_url), **links, DATABASE="foo", LOG_COLOUR="red") as it:
-        yield it
+    careless = {"DATABASE": "foo", "LOG_COLOUR": "red", "TRUSTED_PROXIES": "10.0.0.1, 10.1.0.0/16"}
+    with serving(folder=folder, **for_production(worker_database_url), **links, **careless) as running:
+        yield running
 
 
 def test_what_kubernetes_injects_does_not_break_a_start(linked: ServingApp) -> None:
@@ -50,6 +56,12 @@ def test_unknown_variables_are_logged_and_those_of_kubernetes_are_not(linked: Se
     linked.wait_for_event("started")
 
     assert [line["variable"] for line in linked.named("setting_unknown")] == ["DATABASE", "LOG_COLOUR"]
+
+
+def test_only_trusted_proxies_are_believed(linked: ServingApp) -> None:
+    linked.client.get("/health/live", headers={"X-Forwarded-For": "203.0.113.9", "X-Request-ID": "spoofed-01"})
+
+    assert linked.access_line("spoofed-01")["client"] == "127.0.0.1"
 
 
 def test_the_public_port_offers_nothing_for_operators(linked: ServingApp) -> None:
@@ -111,6 +123,59 @@ def test_a_signal_ends_it_after_the_delay_without_a_stack_trace(
         wait_until(lambda: bool(running.named("stopped")), within_seconds=5, what="the last line")
 
     assert exit_code in {0, -number, 128 + number}
+    assert time_of(running, "Shutting down") - time_of(running, "draining") >= timedelta(seconds=0.2)
+    assert [line for line in running.lines if not line.startswith("{")] == []
+
+
+def test_with_reload_a_changed_file_starts_it_anew(worker_database_url: str, tmp_path: Path) -> None:
+    (tmp_path / "src").mkdir()
+    source = tmp_path / "src" / "changed.py"
+    source.touch()
+    variables = {**for_production(worker_database_url), "ENVIRONMENT": "development", "LOG_FORMAT": "json"}
+
+    with serving("--reload", folder=tmp_path, **variables) as running:
+        before = len(running.named("started"))
+        source.write_text("changed = True\n")
+        wait_until(lambda: len(running.named("started")) > before, within_seconds=20, what="the second start")
+        wait_until(lambda: is_live(running), within_seconds=20, what="the service")
+        running.client.get("/health/live", headers={"X-Forwarded-For": "203.0.113.9", "X-Request-ID": "spoofed-02"})
+        client = running.access_line("spoofed-02")["client"]
+
+    assert client == "127.0.0.1"
+    assert not is_listening(running)
+
+
+def is_listening(running: ServingApp) -> bool:
+    with socket.socket() as caller:
+        return caller.connect_ex(("127.0.0.1", running.client.base_url.port or 0)) == 0
+
+
+def time_of(running: ServingApp, event: str) -> datetime:
+    return datetime.fromisoformat(running.named(event)[0]["timestamp"])
+
+
+def test_a_request_in_flight_is_answered_before_it_ends(worker_database_url: str, folder: Path) -> None:
+    variables = for_production(worker_database_url)
+
+    with serving(folder=folder, module=TALKATIVE, **variables) as running, ThreadPoolExecutor() as callers:
+        answer = callers.submit(running.client.get, "/talk/last")
+        running.wait_for_event("last_began")
+        running.signal()
+
+        assert answer.result(timeout=10).json() == "done"
+        running.wait_for_end()
+
+
+def test_a_request_that_does_not_end_is_cut_off_after_the_grace(worker_database_url: str, folder: Path) -> None:
+    variables = {**for_production(worker_database_url), "SHUTDOWN_GRACE_SECONDS": "1"}
+
+    with serving(folder=folder, module=TALKATIVE, **variables) as running, ThreadPoolExecutor() as callers:
+        answer = callers.submit(running.client.get, "/talk/endless")
+        running.wait_for_event("endless_began")
+        running.signal()
+        running.wait_for_end()
+
+        assert answer.exception(timeout=10) or answer.result().is_error
     assert [line for line in running.lines if not line.startswith("{")] == []
 
 

@@ -60,8 +60,8 @@ def run_command(*command: str, folder: Path, **variables: str) -> Finished:
 
 
 def clean_environment(variables: Mapping[str, str]) -> dict[str, str]:
-    """Only what every process needs, what measures coverage, and the given variables."""
-    kept = {name: value for name, value in os.environ.items() if name == "PATH" or name.startswith("COVERAGE_")}
+    """Only what every process needs, what tests themselves say, and the given variables."""
+    kept = {name: value for name, value in os.environ.items() if name.startswith(("PATH", "COVERAGE_", "SWITCHED_OFF"))}
     return {**kept, **variables}
 
 
@@ -117,13 +117,13 @@ class ServingApp:
 
 
 @contextmanager
-def serving(*, folder: Path, module: str | None = None, **variables: str) -> Iterator[ServingApp]:
+def serving(*options: str, folder: Path, module: str | None = None, **variables: str) -> Iterator[ServingApp]:
     """Run `app serve`, or a module of the tests that does, until the end of the block."""
     port, management_port = free_ports(2)
     environment = {"PORT": str(port), "MANAGEMENT_PORT": str(management_port), **variables}
     command = [sys.executable, "-m", module] if module else [str(APP)]
     with ExitStack() as stack:
-        process = stack.enter_context(started([*command, "serve"], folder=folder, environment=environment))
+        process = stack.enter_context(started([*command, "serve", *options], folder=folder, environment=environment))
         client = stack.enter_context(httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=10))
         management = stack.enter_context(httpx2.Client(base_url=f"http://127.0.0.1:{management_port}", timeout=10))
         running = ServingApp(process, client, management)
@@ -168,12 +168,15 @@ def is_live(running: ServingApp) -> bool:
 
 
 def end(process: subprocess.Popen[str]) -> None:
-    """Ask politely, twice so that it does not drain; then insist."""
-    for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGKILL):
+    """Ask politely, twice so that it does not drain. Raises `AssertionError` if it had to be killed."""
+    for number in (signal.SIGTERM, signal.SIGTERM):
         if process.poll() is None:
             process.send_signal(number)
             if has_ended(process):
                 return
+    if process.poll() is None:
+        process.kill()
+        raise AssertionError("The service did not end when it was asked to.")
 
 
 def has_ended(process: subprocess.Popen[str]) -> bool:

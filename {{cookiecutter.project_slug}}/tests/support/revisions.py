@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 
 from app.persistence import migrations
 
@@ -39,12 +40,13 @@ class Release:
 
     def head(self, branch: str) -> str:
         """The last revision of a branch."""
-        heads = [script for script in self.scripts.get_revisions("heads") if script and branch in script.branch_labels]
-        return heads[0].revision
+        scripts = self.scripts
+        [head] = [str(head) for head in scripts.get_heads() if branch in scripts.get_revision(head).branch_labels]
+        return head
 
     @property
-    def scripts(self) -> migrations.ScriptDirectory:
-        return migrations.ScriptDirectory.from_config(self.config)
+    def scripts(self) -> ScriptDirectory:
+        return ScriptDirectory.from_config(self.config)
 
     @property
     def config(self) -> Config:
@@ -78,5 +80,3 @@ class Release:
     def use(self, patch: pytest.MonkeyPatch) -> None:
         """Let `app migrate` and the health check take it for their own."""
         patch.setattr(migrations, "FOLDER", self.folder)
-
-

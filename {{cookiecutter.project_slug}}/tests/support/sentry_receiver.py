@@ -3,6 +3,7 @@
 import gzip
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -28,11 +29,11 @@ class SentryReceiver:
 
 
 @contextmanager
-def sentry_receiver() -> Iterator[SentryReceiver]:
-    """Listening until the end of the block."""
+def sentry_receiver(*, answers_after: float = 0.0) -> Iterator[SentryReceiver]:
+    """Listening until the end of the block; a slow one takes notice of a report after some seconds."""
     with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
         receiver = SentryReceiver(f"http://public@127.0.0.1:{server.server_port}/1")
-        server.RequestHandlerClass = handler_for(receiver)
+        server.RequestHandlerClass = handler_for(receiver, delay_seconds=answers_after)
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         try:
@@ -42,10 +43,11 @@ def sentry_receiver() -> Iterator[SentryReceiver]:
             thread.join()
 
 
-def handler_for(receiver: SentryReceiver) -> type[BaseHTTPRequestHandler]:
+def handler_for(receiver: SentryReceiver, *, delay_seconds: float) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
+            time.sleep(delay_seconds)
             receiver.receive(gzip.decompress(body) if self.headers["Content-Encoding"] == "gzip" else body)
             self.send_response(200)
             self.end_headers()

@@ -1,4 +1,4 @@
-"""A pytest plugin that switches one feature off for the whole run.
+"""A pytest plugin that switches one feature off for the whole run, and in the processes that tests start.
 
 `SWITCHED_OFF=cors python -m pytest -p tests.support.switched_off`
 """
@@ -10,6 +10,11 @@ import pytest
 from tests.support.switches import SWITCHES
 
 
-def pytest_configure() -> None:
+def switch_off_what_is_asked() -> None:
     """Before any application is made."""
-    SWITCHES[os.environ["SWITCHED_OFF"]](pytest.MonkeyPatch())
+    if name := os.environ.get("SWITCHED_OFF"):
+        SWITCHES[name](pytest.MonkeyPatch())
+
+
+def pytest_configure() -> None:
+    switch_off_what_is_asked()

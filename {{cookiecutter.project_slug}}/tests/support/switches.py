@@ -6,6 +6,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter
@@ -20,10 +21,10 @@ from app.observability import logging
 from app.persistence import database
 from app.resources import Resources, open_resources
 from app.web import dependencies, openapi
+from app.web.middleware import error_boundary
 from app.web.middleware.access_log import AccessLog
 from app.web.middleware.cors import Cors
 from app.web.middleware.edge import Concern, Edge
-from app.web.middleware.error_boundary import ErrorBoundary
 from app.web.middleware.http_metrics import HttpMetrics
 from app.web.middleware.request_context import RequestContext
 from app.web.middleware.transaction_retry import TransactionRetry
@@ -80,6 +81,12 @@ def commit_after_answering(patch: MonkeyPatch) -> None:
     patch.setitem(vars(depends), "scope", None)
 
 
+def without_a_queue(patch: MonkeyPatch) -> None:
+    """SQLAlchemy's pool alone, which knows no problem to answer with."""
+    patch.setattr(database.Database, "turn", without_waiting)
+    patch.setattr(database, "create_async_engine", partial(database.create_async_engine, pool_timeout=0.1))
+
+
 @asynccontextmanager
 async def without_waiting(_self: database.Database) -> AsyncIterator[None]:
     """Straight to the pool."""
@@ -92,19 +99,20 @@ SWITCHES: dict[str, Switch] = {
     "http-metrics": without_concern(HttpMetrics),
     "trusted-hosts": without_middleware(TrustedHosts),
     "cors": without_middleware(Cors),
-    "error-boundary": without_middleware(ErrorBoundary),
+    "error-boundary": without_middleware(error_boundary.ErrorBoundary),
     "transaction-retry": without_middleware(TransactionRetry),
     "problems": replaced(application, "HANDLERS", {}),
     "documented-problems": replaced(openapi, "describe_problems", lambda _document: None),
     "api-reference": replaced(application, "api_reference_router", lambda **_: APIRouter()),
     "commit-first": commit_after_answering,
-    "fair-queue": replaced(database.Database, "turn", without_waiting),
+    "fair-queue": without_a_queue,
     "dead-connections": replaced(database, "refuse_closed_connection", lambda *_: None),
     "statement-timeout": replaced(database, "milliseconds", lambda _seconds: "0"),
     "database-check": without_check("database"),
     "schema-check": without_check("schema"),
     "redis-check": without_check("redis"),
     "draining": replaced(draining.Draining, "begin", lambda _self: None),
+    "error-tracking": replaced(error_boundary.ErrorBoundary, "record", lambda _self, _error: None),
     "redaction": replaced(logging, "redact_event", lambda _logger, _method, event: event),
     "orders": without_router("/v1/orders"),  # option: example
 }

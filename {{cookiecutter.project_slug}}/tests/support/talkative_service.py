@@ -4,16 +4,18 @@
 line of source, which tracebacks show, holds it.
 """
 
+import asyncio
 import logging
 from typing import Annotated
 
 import structlog
-from fastapi import APIRouter, Header
+from fastapi import APIRouter, Header, Request
 
 from app import cli
 from app.assembly.routes import ROUTERS
 from app.core.errors import NotFound
 from app.observability.context import bind_caller
+from tests.support.switched_off import switch_off_what_is_asked
 
 router = APIRouter(prefix="/talk")
 
@@ -40,7 +42,7 @@ async def log_ours(token: Secret) -> None:
 @router.get("/theirs")
 async def log_theirs(token: Secret) -> None:
     """What a library would write."""
-    third_party.warning(
+    third_party.error(
         "connecting to postgresql://app:%s@db/app", token, extra={"cookie": token, "details": {"email": token}}
     )
 
@@ -55,6 +57,23 @@ async def crash(token: Secret) -> None:
         raise RuntimeError(f"cannot use redis://:{token}@cache:6379") from error
 
 
+@router.get("/last")
+async def outlast_the_signal(request: Request) -> str:
+    """Answers a little after the process was asked to stop."""
+    log.info("last_began")
+    while not request.app.state.draining.has_begun:  # noqa: ASYNC110 - a plain flag, set by a signal
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.3)  # until the port is closed: uvicorn looks ten times a second
+    return "done"
+
+
+@router.get("/endless")
+async def never_end() -> None:
+    """Has to be cut off."""
+    log.info("endless_began")
+    await asyncio.Event().wait()
+
+
 @router.get("/missing")
 async def miss() -> None:
     """Something that is expected to happen."""
@@ -62,5 +81,6 @@ async def miss() -> None:
 
 
 if __name__ == "__main__":
+    switch_off_what_is_asked()
     ROUTERS.append(router)
     cli.main()

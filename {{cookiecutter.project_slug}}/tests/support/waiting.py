@@ -9,7 +9,7 @@ POLL_SECONDS = 0.02
 async def eventually(is_so: Callable[[], Awaitable[bool]], *, within_seconds: float = 10) -> None:
     """Return as soon as it is so. Raises `TimeoutError`."""
     async with asyncio.timeout(within_seconds):
-        while not await is_so():
+        while not await is_so():  # noqa: ASYNC110 - what is waited for has no event
             await asyncio.sleep(POLL_SECONDS)
 
 

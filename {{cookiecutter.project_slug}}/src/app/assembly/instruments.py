@@ -12,7 +12,7 @@ from app.settings import Settings
 
 def open_instruments(settings: Settings) -> Instruments:
     """Logs, metrics and error tracking."""
-    configure_logging(level=settings.log.level, as_json=logs_json(settings), show_locals=settings.debug)
+    open_log(settings)
     sentry = settings.sentry
     tracker = open_error_tracker(
         dsn=sentry.dsn.get_secret_value() if sentry.dsn else None,
@@ -20,6 +20,11 @@ def open_instruments(settings: Settings) -> Instruments:
         environment=sentry.environment or settings.environment,
     )
     return Instruments(Metrics(), tracker)
+
+
+def open_log(settings: Settings) -> None:
+    """Logs alone."""
+    configure_logging(level=settings.log.level, as_json=logs_json(settings), show_locals=settings.debug)
 
 
 def logs_json(settings: Settings) -> bool:

@@ -63,7 +63,10 @@ class DrainingServer(uvicorn.Server):
             super().handle_exit(sig, frame)
             return
         draining.begin()
+        # Nothing else in here: the signal may have interrupted a line of the log, and whoever writes it holds a lock.
+        asyncio.get_running_loop().call_soon_threadsafe(self.drain, sig, frame)
+
+    def drain(self, sig: int, frame: FrameType | None) -> None:
+        """Say so, and stop after the delay."""
         log.info("draining", signal=signal.Signals(sig).name, delay_seconds=self.delay_seconds)
-        stop = super().handle_exit
-        loop = asyncio.get_running_loop()
-        loop.call_soon_threadsafe(lambda: loop.call_later(self.delay_seconds, stop, sig, frame))
+        asyncio.get_running_loop().call_later(self.delay_seconds, super().handle_exit, sig, frame)

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 import uvicorn
 
+from app.assembly.instruments import open_log
 from app.assembly.server import serve as serve_until_stopped
 from app.settings import essentials, load_settings
 
@@ -21,6 +22,7 @@ def serve(
         serve_until_stopped(settings)
         return
     essentials(settings)
+    open_log(settings)  # this process only watches the files; the one that serves is its child
     uvicorn.run(
         "app.main:application",
         factory=True,
@@ -31,4 +33,6 @@ def serve(
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies,
     )

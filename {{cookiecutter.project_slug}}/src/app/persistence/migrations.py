@@ -114,8 +114,10 @@ def missing_heads(scripts: ScriptDirectory, applied: Iterable[str]) -> list[str]
 
 def is_overtaken(scripts: ScriptDirectory, head: str, applied: set[str]) -> bool:
     """Whether the database holds an older revision of the head's own branch."""
-    branch = {revision.revision for revision in scripts.iterate_revisions(head, "base")}
-    return bool(branch & applied)
+    labels = scripts.get_revision(head).branch_labels
+    # Going down to the base passes what the branch depends on too; those are not of the branch.
+    older = {script.revision for script in scripts.iterate_revisions(head, "base") if script.branch_labels == labels}
+    return bool(older & applied)
 
 
 def unknown_revisions(scripts: ScriptDirectory, applied: Iterable[str]) -> list[str]:

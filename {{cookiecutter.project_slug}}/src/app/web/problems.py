@@ -99,9 +99,7 @@ async def answer_validation_error(request: Request, error: Exception) -> Respons
     """422 that names each field; never the value, which may be a secret. 400 for a body that is not JSON."""
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for nothing else
     if any(item["type"] == "json_invalid" for item in error.errors()):
-        return problem_response(
-            HTTPStatus.BAD_REQUEST, instance=request.url.path, detail="The body is not valid JSON."
-        )
+        return problem_response(HTTPStatus.BAD_REQUEST, instance=request.url.path, detail="The body is not valid JSON.")
     fields = [FieldError(field=field_name(item["loc"]), message=item["msg"]) for item in error.errors()]
     return problem_response(
         HTTPStatus.UNPROCESSABLE_ENTITY,

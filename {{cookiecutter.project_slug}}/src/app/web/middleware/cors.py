@@ -31,7 +31,5 @@ class RefusedPreflight(Response):
         self.kept = headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        problem = problem_response(
-            self.status_code, instance=scope["path"], detail=self.reason, headers=self.kept
-        )
+        problem = problem_response(self.status_code, instance=scope["path"], detail=self.reason, headers=self.kept)
         await problem(scope, receive, send)

@@ -1,0 +1,29 @@
+"""What the server does inside of a signal handler, where nearly nothing is safe."""
+
+import asyncio
+import signal
+
+from structlog.testing import capture_logs
+
+from app.assembly.server import DrainingServer, server_config
+from tests.support.app import unopened_app
+from tests.support.settings import settings_for
+
+
+async def test_the_signal_handler_itself_does_not_log() -> None:
+    app = unopened_app()
+    settings = settings_for(database_url="postgresql://nobody@localhost/never-connected")
+    server = DrainingServer(server_config(app, settings), delay_seconds=0)
+    server.started = True
+
+    with capture_logs() as logs:
+        server.handle_exit(signal.SIGTERM, None)
+        inside = list(logs)
+        has_begun = app.state.draining.has_begun
+        async with asyncio.timeout(5):
+            while not server.should_exit:  # noqa: ASYNC110 - a plain flag of uvicorn's
+                await asyncio.sleep(0)
+
+    assert inside == [], "it may have interrupted a line that is being written under a lock"
+    assert has_begun
+    assert [line["event"] for line in logs] == ["draining"]
