@@ -7,7 +7,6 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
-
 # SECRET_KEY is the service's; compose.yaml gives the other to the database that it starts.
 SECRETS = ("SECRET_KEY", "POSTGRES_PASSWORD")
 

@@ -1,8 +1,8 @@
 """Exact, hashed requirements for every platform: renews them from pyproject, and checks offline that they fit it."""
 
 import argparse
-import os
 import hashlib
+import os
 import re
 import subprocess
 import sys
@@ -88,7 +88,7 @@ def renew(lock: LockFile, *, constraint: Path | None) -> None:
 
 
 def resolver_environment(venv: Path) -> dict[str, str]:
-    """Without pip's extra indexes: a mirror may hold one platform's file of a release, and lend the lock only its hash."""
+    """Without pip's extra indexes: a mirror may hold one file of a release, and the lock would have only its hash."""
     extra = {"UV_INDEX", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS"} - os.environ.keys()
     return {name: value for name, value in installer_environment(venv).items() if name not in extra}
 

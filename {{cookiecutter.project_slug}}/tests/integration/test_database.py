@@ -42,13 +42,25 @@ async def add(session: Session, fails: bool = False) -> None:
         raise RuntimeError
 
 
-@ROUTER.get("/hold")
-async def hold(resources: CurrentResources) -> None:
-    async with resources.database.turn():
-        await HOLD.wait()
+class Holding:
+    """A route that keeps its connection until it is let go."""
 
+    def __init__(self) -> None:
+        self.taken = asyncio.Event()
+        self.let_go = asyncio.Event()
+        self.router = APIRouter()
+        self.router.add_api_route("/v1/hold", self.hold)
+        self.router.add_api_route("/v1/pass", self.take_and_pass_on)
 
-HOLD = asyncio.Event()
+    async def hold(self, resources: CurrentResources) -> None:
+        async with resources.database.transaction() as session:
+            await session.execute(text("SELECT 1"))
+            self.taken.set()
+            await self.let_go.wait()
+
+    async def take_and_pass_on(self, resources: CurrentResources) -> None:
+        async with resources.database.transaction() as session:
+            await session.execute(text("SELECT 1"))
 
 
 @pytest.fixture
@@ -258,8 +270,22 @@ async def test_the_settings_reach_the_server(serving: RunningService) -> None:
     assert response.json()["application_name"]
 
 
+async def test_while_all_connections_are_used_the_next_caller_is_told_to_come_back(worker_database_url: str) -> None:
+    holding = Holding()
+    settings = settings_for(database_url=worker_database_url, database={"pool_size": 1, "pool_wait_seconds": 0.1})
+
+    async with run_service(settings, routers=[holding.router]) as service, asyncio.TaskGroup() as group:
+        held = group.create_task(service.client.get("/v1/hold"))
+        await asyncio.wait_for(holding.taken.wait(), timeout=10)
+        answers = [await service.client.get("/v1/pass") for _ in range(3)]
+        holding.let_go.set()
+
+    assert [answer.status_code for answer in answers] == [503, 503, 503]
+    assert held.result().status_code == 200
+
+
 async def test_an_exhausted_pool_answers_503_and_shows_in_the_metrics(worker_database_url: str) -> None:
-    HOLD.clear()
+    holding = Holding()
     port = free_port()
     settings = settings_for(
         database_url=worker_database_url,
@@ -272,13 +298,13 @@ async def test_an_exhausted_pool_answers_503_and_shows_in_the_metrics(worker_dat
         pool = found.value("database_pool_connections", state="used"), found.value("database_pool_waiting")
         return pool == (used, waiting)
 
-    async with run_service(settings, routers=[ROUTER]) as service, asyncio.TaskGroup() as group:
-        held = group.create_task(service.client.get("/v1/database/hold"))
+    async with run_service(settings, routers=[holding.router]) as service, asyncio.TaskGroup() as group:
+        held = group.create_task(service.client.get("/v1/hold"))
         await eventually(lambda: shows(1, 0))
-        refused = group.create_task(service.client.get("/v1/database/hold"))
+        refused = group.create_task(service.client.get("/v1/hold"))
         await eventually(lambda: shows(1, 1))
         answer = await refused
-        HOLD.set()
+        holding.let_go.set()
         await held
         await eventually(lambda: shows(0, 0))
 

@@ -217,3 +217,17 @@ def test_it_starts_and_says_that_it_is_not_ready_without_its_database(folder: Pa
         ready = running.client.get("/health/ready")
 
     assert (ready.status_code, ready.json()["components"]["database"]["status"]) == (503, "fail")
+
+
+def test_reloading_serves_the_changed_code(worker_database_url: str, tmp_path: Path) -> None:
+    changing = tmp_path / "src" / "changing.py"
+    changing.parent.mkdir()
+    changing.write_text("VERSION = 1\n")
+
+    with serving("--reload", folder=tmp_path, **for_production(worker_database_url)) as running:
+        running.wait_for_event("started")
+        changing.write_text("VERSION = 2\n")
+        wait_until(lambda: len(running.named("started")) > 1, within_seconds=20, what="a second start")
+        metrics = running.management.get("/metrics").status_code
+
+    assert metrics == 200

@@ -6,7 +6,6 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from fastapi import APIRouter
@@ -81,12 +80,6 @@ def commit_after_answering(patch: MonkeyPatch) -> None:
     patch.setitem(vars(depends), "scope", None)
 
 
-def without_a_queue(patch: MonkeyPatch) -> None:
-    """SQLAlchemy's pool alone, which knows no problem to answer with."""
-    patch.setattr(database.Database, "turn", without_waiting)
-    patch.setattr(database, "create_async_engine", partial(database.create_async_engine, pool_timeout=0.1))
-
-
 @asynccontextmanager
 async def without_waiting(_self: database.Database) -> AsyncIterator[None]:
     """Straight to the pool."""
@@ -105,7 +98,7 @@ SWITCHES: dict[str, Switch] = {
     "documented-problems": replaced(openapi, "describe_problems", lambda _document: None),
     "api-reference": replaced(application, "api_reference_router", lambda **_: APIRouter()),
     "commit-first": commit_after_answering,
-    "fair-queue": without_a_queue,
+    "fair-queue": replaced(database.Database, "turn", without_waiting),
     "dead-connections": replaced(database, "refuse_closed_connection", lambda *_: None),
     "statement-timeout": replaced(database, "milliseconds", lambda _seconds: "0"),
     "database-check": without_check("database"),
