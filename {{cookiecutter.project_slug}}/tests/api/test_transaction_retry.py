@@ -50,8 +50,8 @@ async def add_serializably(change: Change, session: Session) -> int:
 
 
 @ROUTER.post("/deadlock")
-async def add_in_order(change: Change, session: Session) -> None:
-    """Two at once in opposite orders wait for each other."""
+async def add_stepwise(change: Change, session: Session) -> None:
+    """Two at once in opposite sequence wait for each other."""
     STAGE.tries += 1
     for number, counter in enumerate(change.order):
         statement = text("UPDATE counters SET value = value + :by WHERE id = :id")

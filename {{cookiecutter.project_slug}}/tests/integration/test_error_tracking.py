@@ -59,12 +59,12 @@ async def test_a_report_says_where_and_in_which_request(sentry: SentryReceiver, 
 
 
 async def test_its_release_and_environment_can_be_chosen(sentry: SentryReceiver, database_url: str) -> None:
-    chosen = {"dsn": sentry.dsn, "release": "orders@42", "environment": "canary"}
+    chosen = {"dsn": sentry.dsn, "release": "shop@42", "environment": "canary"}
 
     async with run_service(settings_for(database_url=database_url, sentry=chosen), routers=[router]) as service:
         await crash(service)
 
-    assert [(event["release"], event["environment"]) for event in sentry.events] == [("orders@42", "canary")]
+    assert [(event["release"], event["environment"]) for event in sentry.events] == [("shop@42", "canary")]
 
 
 async def test_a_report_holds_nothing_secret_or_personal(sentry: SentryReceiver, database_url: str) -> None:

@@ -147,7 +147,7 @@ def test_no_secret_that_a_text_spells_out_survives(text: str) -> None:
         "tokenizer: bert, author: Jane, monkey=1",
         "the password is wrong",
         "authorization failed",
-        "GET https://api.example.com:8080/v1/orders?page=2 took 3 ms",
+        "GET https://api.example.com:8080/v1/things?page=2 took 3 ms",
         "postgresql://app@db/app",
         "bearer of bad news",
         "at 12:30 = noon",
