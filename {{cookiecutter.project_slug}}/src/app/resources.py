@@ -13,7 +13,7 @@ from app.core.identity import service_identity
 from app.observability.instruments import Instruments
 from app.observability.metrics import Metrics
 from app.persistence.database import ConnectionOptions, Database, open_database
-from app.persistence.migrations import SchemaCheck
+from app.persistence.schema_check import SchemaCheck
 from app.settings import Settings, essentials
 
 

@@ -36,6 +36,7 @@ async def test_a_listed_origin_may_read_every_answer(running: RunningService, pa
 
     assert response.status_code == status
     assert response.headers.get("access-control-allow-origin") == OURS
+    assert response.headers["access-control-expose-headers"] == "X-Request-ID"
     assert "Origin" in response.headers["vary"]
 
 

@@ -175,11 +175,14 @@ async def test_an_expected_error_is_not_logged_as_a_crash(things: RunningService
     assert [event["event"] for event in events] == ["request"]
 
 
-async def test_after_half_an_answer_the_connection_is_closed(things: RunningService) -> None:
+async def test_after_half_an_answer_the_connection_is_closed(
+    things: RunningService, caplog: pytest.LogCaptureFixture
+) -> None:
     with capture_logs() as events, pytest.raises(httpx2.RemoteProtocolError):
         await things.client.get("/v1/things/half")
 
     assert [event["event"] for event in events if event["log_level"] == "error"] == ["crash"]
+    assert [record for record in caplog.records if record.exc_info] == []
 
 
 async def test_a_commit_that_fails_is_not_answered_as_done(things: RunningService, things_url: str) -> None:

@@ -13,8 +13,9 @@ from sqlalchemy.exc import DBAPIError
 
 from app.core.checks import CheckFailed
 from app.persistence.database import create_engine, open_database
-from app.persistence.migrations import SchemaCheck, alembic_config, migrate, missing_heads
+from app.persistence.migrations import alembic_config, migrate
 from app.persistence.models import NAMING_CONVENTION, Model
+from app.persistence.schema_check import SchemaCheck, missing_heads
 from tests.support.counters import fetch
 from tests.support.databases import options_for
 from tests.support.revisions import Release

@@ -27,6 +27,7 @@ def configure(patch: pytest.MonkeyPatch, **changes: str) -> None:
         ("ALLOWED_HOSTS", "", "ALLOWED_HOSTS allows every host"),
         ("ALLOWED_HOSTS", "api.example.com,*", "ALLOWED_HOSTS allows every host"),
         ("CORS_ORIGINS", "https://a.example,*", "CORS_ORIGINS allows every web site"),
+        ("TRUSTED_PROXIES", "10.0.0.1,*", "TRUSTED_PROXIES trusts everybody"),
         ("DATABASE_URL", "", "DATABASE_URL is not set"),
         ("DATABASE_URL", "postgresql://app:@/app?host=/run", "DATABASE_URL has a default password"),
         ("DATABASE_URL", "postgresql://app:postgres@/app?host=/run", "DATABASE_URL has a default password"),

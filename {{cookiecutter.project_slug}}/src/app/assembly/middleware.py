@@ -19,7 +19,13 @@ def middleware(settings: Settings, instruments: Instruments) -> list[Middleware]
     return [
         Middleware(Edge, concerns=[RequestContext(), AccessLog(), HttpMetrics(instruments.metrics)]),
         Middleware(TrustedHosts, hosts=settings.allowed_hosts),
-        Middleware(Cors, allow_origins=settings.cors.origins, allow_methods=["*"], allow_headers=["*"]),
+        Middleware(
+            Cors,
+            allow_origins=settings.cors.origins,
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=["X-Request-ID"],
+        ),
         Middleware(ErrorBoundary, report=instruments.errors.report),
         Middleware(TransactionRetry),
     ]

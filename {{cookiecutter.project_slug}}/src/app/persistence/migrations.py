@@ -1,27 +1,20 @@
-"""Brings the schema up to this release, and tells whether it is.
+"""Brings the schema up to this release.
 
 Two branches of revisions live beside each other: `platform` is the template's and `service` is
 yours. Each has one head, so a later version of the template can add revisions below yours.
 """
 
 import asyncio
-from collections.abc import Iterable
 from pathlib import Path
 
-import structlog
 from alembic import command
 from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.core.checks import CheckFailed
-from app.persistence.database import ConnectionOptions, Database, create_engine
+from app.persistence.database import ConnectionOptions, create_engine
 
 FOLDER = Path(__file__).resolve().parents[3] / "migrations"
-
-log = structlog.get_logger()
 
 # Any constant will do, as long as every replica uses the same.
 ADVISORY_LOCK = 7_203_011
@@ -65,81 +58,3 @@ def alembic_config(connection: Connection | None = None) -> Config:
     config = Config(FOLDER.parent / "alembic.ini", attributes={"connection": connection})
     config.set_main_option("script_location", FOLDER.as_posix().replace("%", "%%"))
     return config
-
-
-class SchemaCheck:
-    """Whether the database has every revision that this release needs."""
-
-    def __init__(self, database: Database) -> None:
-        self.database = database
-        self.scripts = ScriptDirectory.from_config(alembic_config())
-        self.has_logged_ahead = False
-
-    async def probe(self) -> None:
-        """Raises `CheckFailed` when the database is behind.
-
-        One that is ahead is fine: release N serves on the schema of N+1 while N+1 rolls out.
-        """
-        async with self.database.probe_connection() as connection:
-            applied = await connection.run_sync(applied_revisions)
-        if missing := missing_heads(self.scripts, applied):
-            raise CheckFailed(f"The schema is behind this release ({', '.join(missing)}): run `app migrate`.")
-        if unknown := unknown_revisions(self.scripts, applied):
-            self.log_ahead_once(unknown)
-
-    def log_ahead_once(self, unknown: list[str]) -> None:
-        if not self.has_logged_ahead:
-            log.info("schema_is_ahead", revisions=unknown)
-            self.has_logged_ahead = True
-
-
-def applied_revisions(connection: Connection) -> tuple[str, ...]:
-    """What the database says it has: the last revision of each branch."""
-    return MigrationContext.configure(connection).get_current_heads()
-
-
-def missing_heads(scripts: ScriptDirectory, applied: Iterable[str]) -> list[str]:
-    """The heads of this release that the database lacks.
-
-    A revision that this release does not know was written by a newer one. It stands for a branch
-    whose head we cannot see in the table any more, so a head is missing only if the table still
-    holds an older revision of its branch, or if there is nothing newer that could include it.
-    """
-    applied = set(applied)
-    newer = unknown_revisions(scripts, applied)
-    included = ancestors(scripts, applied)
-    missing = [head for head in scripts.get_heads() if head not in included]
-    return [head for head in missing if not newer or is_overtaken(scripts, head, applied)]
-
-
-def is_overtaken(scripts: ScriptDirectory, head: str, applied: set[str]) -> bool:
-    """Whether the database holds an older revision of the head's own branch."""
-    labels = scripts.get_revision(head).branch_labels
-    # Going down to the base passes what the branch depends on too; those are not of the branch.
-    older = {script.revision for script in scripts.iterate_revisions(head, "base") if script.branch_labels == labels}
-    return bool(older & applied)
-
-
-def unknown_revisions(scripts: ScriptDirectory, applied: Iterable[str]) -> list[str]:
-    """Revisions that this release does not have."""
-    known = {script.revision for script in scripts.walk_revisions()}
-    return sorted(set(applied) - known)
-
-
-def ancestors(scripts: ScriptDirectory, applied: Iterable[str]) -> set[str]:
-    """The applied revisions, all that came before them and all that they depend on."""
-    found: set[str] = set()
-    pending = [script for script in scripts.walk_revisions() if script.revision in set(applied)]
-    while pending:
-        script = pending.pop()
-        found.add(script.revision)
-        before = (*as_names(script.down_revision), *as_names(script.dependencies))
-        pending += [scripts.get_revision(name) for name in before]
-    return found
-
-
-def as_names(value: str | Iterable[str] | None) -> tuple[str, ...]:
-    """Alembic writes one name as a string, several as a tuple and none as None."""
-    if value is None:
-        return ()
-    return (value,) if isinstance(value, str) else tuple(value)

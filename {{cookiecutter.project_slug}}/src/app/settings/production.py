@@ -15,7 +15,7 @@ DEFAULT_PASSWORDS = frozenset({"", "admin", "app", "changeme", "changethis", "pa
 
 def unsafe(settings: Settings) -> list[str]:
     """Everything that must not reach production, all of it at once."""
-    rules = (unsafe_secret_key, unsafe_debug, unsafe_hosts, unsafe_origins, unsafe_database)
+    rules = (unsafe_secret_key, unsafe_debug, unsafe_hosts, unsafe_origins, unsafe_proxies, unsafe_database)
     return [problem for rule in rules for problem in rule(settings)]
 
 
@@ -46,6 +46,11 @@ def unsafe_hosts(settings: Settings) -> Iterator[str]:
 def unsafe_origins(settings: Settings) -> Iterator[str]:
     if "*" in settings.cors.origins:
         yield "CORS_ORIGINS allows every web site: list the origins of your own pages, or leave it empty."
+
+
+def unsafe_proxies(settings: Settings) -> Iterator[str]:
+    if "*" in settings.trusted_proxies:
+        yield "TRUSTED_PROXIES trusts everybody: list the addresses or networks of your proxies."
 
 
 def unsafe_database(settings: Settings) -> Iterator[str]:

@@ -34,11 +34,12 @@ class ErrorBoundary:
 
         try:
             await self.app(scope, receive, watch)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - this is the boundary
             self.record(error)
-            if has_begun:
-                raise  # half an answer is out: only closing the connection tells the caller
-            await problem_of(error, instance=scope["path"])(scope, receive, send)
+            # Once half an answer is out, only a closed connection tells the caller. The server closes it when we
+            # return without an end; raised, the exception would be logged a second time.
+            if not has_begun:
+                await problem_of(error, instance=scope["path"])(scope, receive, send)
 
     def record(self, error: Exception) -> None:
         """Expected errors are the caller's business, all others are ours."""
