@@ -34,7 +34,7 @@ URL_PASSWORD = re.compile(r"(\w://[^\s:/@]*:)[^\s/]+(?=@)")
 # Most texts have none of these, and then a single search is enough.
 SUSPICIOUS = re.compile(r"[=:@'\"]|eyJ|[Bb]earer |BEARER ")
 # The look-behind keeps it linear: without it a long word is tried from each of its letters.
-EMAIL_ADDRESS = re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+\.[\w.-]+")
+EMAIL_ADDRESS = re.compile(r"(?<![\w.+-])[\w.+-]+@(?:[\w-]+\.)+[A-Za-z]{2,}")
 
 
 def redact(value: Any, *, key: str = "", depth: int = 0) -> Any:  # Any: whatever people log
