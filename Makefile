@@ -3,7 +3,7 @@
 
 SERVICE := {{cookiecutter.project_slug}}
 VENV := build/venv
-PYTHON := exec env PYTHONPYCACHEPREFIX="$(CURDIR)/build/pycache" $(VENV)/bin/python
+RUN := exec env PYTHONPYCACHEPREFIX="$(CURDIR)/build/pycache" $(VENV)/bin/python
 SERVICE_MAKE := exec $(MAKE) --no-print-directory -C "$(SERVICE)"
 YAML_RULES := {extends: default, rules: {line-length: {max: 120}, comments: {min-spaces-from-content: 1}}}
 
@@ -17,30 +17,30 @@ help: ## Show these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 12
 
 run: set-up ## Generate the default service into build/, set it up and serve it (PORT=8000)
-	@$(PYTHON) -m development.run
+	@$(RUN) -m development.run
 
 test: lint types test-quick test-slow ## Everything that must hold, generated services' own checks included
 
 check: lint types test-in-place check-service ## The quick inner loop, in place, no baking
 
 lint: set-up
-	@$(PYTHON) -m ruff check .
-	@$(PYTHON) -m ruff format --check .
+	@$(RUN) -m ruff check .
+	@$(RUN) -m ruff format --check .
 	@exec $(VENV)/bin/yamllint --strict -d '$(YAML_RULES)' .github
 	@exec $(VENV)/bin/zizmor --offline --quiet .github
 	@exec $(VENV)/bin/shellcheck .ci/run
 
 types: set-up
-	@$(PYTHON) -m mypy
+	@$(RUN) -m mypy
 
 test-quick: set-up ## Tests that take seconds, in parallel
-	@$(PYTHON) -m pytest -n auto -m "not slow"
+	@$(RUN) -m pytest -n auto -m "not slow"
 
 test-slow: set-up ## Tests that set up whole services, one after the other
-	@$(PYTHON) -m pytest -m slow
+	@$(RUN) -m pytest -m slow
 
 test-in-place: set-up
-	@$(PYTHON) -m pytest tests/test_hooks.py tests/test_hygiene.py
+	@$(RUN) -m pytest tests/test_hooks.py tests/test_hygiene.py
 
 check-service:
 	@$(SERVICE_MAKE) check
@@ -50,8 +50,8 @@ set-up:
 		"$(SERVICE)/development/set_up.py" --venv $(VENV) --requirements requirements/development.txt --no-project
 
 fix: set-up ## Format and repair what can be repaired
-	@$(PYTHON) -m ruff check --fix .
-	@$(PYTHON) -m ruff format .
+	@$(RUN) -m ruff check --fix .
+	@$(RUN) -m ruff format .
 
 lock: set-up ## Renew requirements/development.txt, in step with the service's pins
 	@exec $(VENV)/bin/uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 \

@@ -118,7 +118,6 @@ def test_quotes_and_unicode_survive_into_every_format(baked: Bake) -> None:
         "title": NASTY["project_name"],
         "description": NASTY["description"],
         "owner_name": NASTY["owner_name"],
-        "owner_email": NASTY["owner_email"],
     }
     assert project["description"] == NASTY["description"]
     assert f"2026 {NASTY['owner_name']}\n" in (service / "LICENSE").read_text(encoding="utf-8")

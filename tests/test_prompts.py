@@ -82,7 +82,8 @@ def test_a_bad_answer_is_refused_and_leaves_nothing(template: Path, tmp_path: Pa
 
     assert result.returncode == 1
     assert sentence in result.stderr.splitlines()[0]
-    assert [path.name for path in tmp_path.rglob("*") if path.is_dir() and "home" not in path.parts] == ["output"]
+    folders = [path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_dir()]
+    assert [folder for folder in folders if "home" not in folder.parts] == [Path("output")]
 
 
 def test_all_bad_answers_are_listed_at_once(template: Path, tmp_path: Path) -> None:

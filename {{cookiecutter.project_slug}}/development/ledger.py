@@ -34,7 +34,11 @@ class Ledger:
         """Ends them in reverse order and returns their names."""
         if not self.file.exists():
             return []
-        entries = json.loads(self.file.read_text())
+        try:
+            entries = json.loads(self.file.read_text())
+        except ValueError:
+            print(f"{self.file} cannot be read and is ignored.")
+            entries = []
         ended = [entry["name"] for entry in reversed(entries) if _end(entry)]
         self.clear()
         return ended

@@ -19,13 +19,13 @@ def choose_ports(variables: Mapping[str, str]) -> dict[str, str]:
     port = _asked_for("PORT", variables) or DEFAULT_PORT
     if not _is_free(host, port):
         raise PortUnusable(f"Port {port} is taken: stop what uses it, or choose another as in make run PORT=8123.")
-    return {"PORT": str(port), "MANAGEMENT_PORT": str(_management_port(host, variables))}
+    return {"PORT": str(port), "MANAGEMENT_PORT": str(_management_port(host, variables, api_port=port))}
 
 
-def _management_port(host: str, variables: Mapping[str, str]) -> int:
+def _management_port(host: str, variables: Mapping[str, str], *, api_port: int) -> int:
     asked_for = _asked_for("MANAGEMENT_PORT", variables)
     port = asked_for or DEFAULT_MANAGEMENT_PORT
-    if _is_free(host, port):
+    if port != api_port and _is_free(host, port):
         return port
     if asked_for:
         raise PortUnusable(f"MANAGEMENT_PORT {port} is taken: stop what uses it, or choose another.")

@@ -124,7 +124,7 @@ def end_leftover(data: Path) -> None:
 
 def _pid_file(data: Path) -> list[str]:
     try:
-        return [line.strip() for line in (data / "postmaster.pid").read_text().splitlines()]
+        return [line.strip() for line in (data / "postmaster.pid").read_text(errors="replace").splitlines()]
     except FileNotFoundError:
         return []
 

@@ -5,14 +5,13 @@ import sys
 import urllib.error
 import urllib.request
 
+from development.direct import DIRECT
+
 ORDERS: tuple[dict[str, str | int], ...] = (
     {"sku": "TEA-001", "quantity": 2, "unit_price_cents": 450},
     {"sku": "CUP-007", "quantity": 6, "unit_price_cents": 1290},
     {"sku": "POT-003", "quantity": 1, "unit_price_cents": 4900},
 )
-
-# Straight to the service, whatever proxy the environment names.
-DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def main() -> None:

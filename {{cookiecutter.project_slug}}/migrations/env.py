@@ -6,7 +6,7 @@ from alembic import context
 from sqlalchemy import Connection
 
 from app.assembly.models import METADATA
-from app.persistence.database import create_engine
+from app.persistence.engine import create_engine
 from app.resources import connection_options
 from app.settings import load_settings
 

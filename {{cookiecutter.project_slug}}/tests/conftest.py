@@ -4,7 +4,9 @@ import os
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+import structlog
 
+from app.health import report
 from tests.support.databases import Databases
 from tests.support.servers import TestServers
 from tests.support.service import RunningService, run_service
@@ -67,6 +69,20 @@ def empty_database_url(databases: Databases) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def redis_url() -> str:
     return os.environ["TEST_REDIS_URL"]
+
+
+@pytest.fixture(autouse=True)
+def log_as_before() -> Iterator[None]:
+    """An application made in a test may log to a stream that is closed with the test."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
+
+
+@pytest.fixture
+def no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every question about health runs the checks."""
+    monkeypatch.setattr(report, "CACHE_SECONDS", 0.0)
 
 
 @pytest.fixture(scope="session")

@@ -10,9 +10,9 @@ from pydantic import SecretStr
 from app.cache.redis import Redis, open_redis, ping
 from app.core.checks import Check
 from app.core.identity import service_identity
-from app.observability.instruments import Instruments
 from app.observability.metrics import Metrics
-from app.persistence.database import ConnectionOptions, Database, open_database
+from app.persistence.database import Database, open_database
+from app.persistence.engine import ConnectionOptions
 from app.persistence.schema_check import SchemaCheck
 from app.settings import Settings, essentials
 
@@ -28,11 +28,10 @@ class Resources:
 
 
 @asynccontextmanager
-async def open_resources(settings: Settings, instruments: Instruments) -> AsyncIterator[Resources]:
+async def open_resources(settings: Settings, metrics: Metrics) -> AsyncIterator[Resources]:
     """Open in order; beside each opening stands the check that proves the thing alive."""
     async with AsyncExitStack() as stack:
         checks: list[Check] = []
-        stack.callback(instruments.errors.close)
 
         database = open_database(
             connection_options(settings),
@@ -40,7 +39,7 @@ async def open_resources(settings: Settings, instruments: Instruments) -> AsyncI
             wait_seconds=settings.database.pool_wait_seconds,
         )
         stack.push_async_callback(database.close)
-        measure_pool(database, instruments.metrics)
+        measure_pool(database, metrics)
         checks.append(Check("database", database.ping, is_critical=True))
         checks.append(Check("schema", SchemaCheck(database).probe, is_critical=True))
 

@@ -3,25 +3,16 @@
 import asyncio
 from typing import Any
 
-import httpx2
 import pytest
 from structlog.testing import capture_logs
 
-from app.health import report
 from app.persistence.migrations import migrate
 from tests.support.databases import execute, options_for
-from tests.support.ports import free_port
 from tests.support.service import RunningService, run_service
 from tests.support.settings import settings_for
 from tests.support.waiting import eventually
 
 NOWHERE = "postgresql://nobody@/nothing?host=/nowhere"
-
-
-@pytest.fixture
-def no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every question runs the checks."""
-    monkeypatch.setattr(report, "CACHE_SECONDS", 0.0)
 
 
 async def status_of(service: RunningService, question: str) -> tuple[int, str]:
@@ -67,14 +58,10 @@ async def test_while_draining_it_is_not_ready_but_lives(database_url: str) -> No
     assert answers == {"live": (200, "pass"), "ready": (503, "draining"), "startup": (200, "draining")}
 
 
-async def test_the_operators_port_answers_too(database_url: str) -> None:
-    port = free_port()
+async def test_the_operators_port_answers_too(service: RunningService) -> None:
+    questions = ("live", "ready", "startup")
 
-    async with (
-        run_service(settings_for(database_url=database_url, management={"port": port})),
-        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client,
-    ):
-        answers = [(await client.get(f"/health/{question}")).status_code for question in ("live", "ready", "startup")]
+    answers = [(await service.management.get(f"/health/{question}")).status_code for question in questions]
 
     assert answers == [200, 200, 200]
 

@@ -3,21 +3,19 @@
 import logging
 from collections.abc import AsyncIterator, Iterator
 
-import asyncpg
 import httpx2
 import pytest
 from fastapi import APIRouter, HTTPException
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 from sqlalchemy import text
 from starlette.responses import StreamingResponse
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from app.core.errors import Conflict, InvalidRequest, NotFound, ServiceError, Unavailable
-from app.persistence.database_url import DatabaseURL
 from app.web.dependencies import Session
 from app.web.problems import status_of, type_of
-from tests.support.databases import execute
+from tests.support.databases import execute, fetch
 from tests.support.service import RunningService, run_service
 from tests.support.settings import settings_for
 
@@ -25,6 +23,8 @@ ROUTER = APIRouter(prefix="/v1/things")
 
 
 class Thing(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
     size: int
     code: str
 
@@ -147,6 +147,16 @@ async def test_a_validation_error_names_fields_and_echoes_no_value(things: Runni
     assert "hunter2" not in response.text
 
 
+async def test_a_body_full_of_errors_gets_a_short_answer(things: RunningService) -> None:
+    surprises = {f"{'x' * 1000}{number}": number for number in range(1000)}
+
+    response = await things.client.post("/v1/things", json=surprises)
+
+    assert response.status_code == 422
+    assert len(response.json()["errors"]) == 20
+    assert len(response.content) < 10_000
+
+
 async def test_unavailable_says_when_to_come_back(things: RunningService) -> None:
     response = await things.client.get("/v1/things/fail/unavailable")
 
@@ -190,15 +200,7 @@ async def test_a_commit_that_fails_is_not_answered_as_done(things: RunningServic
 
     assert response.status_code == 500
     assert "foreign key" not in response.text
-    assert await rows_in_things(things_url) == 0
-
-
-async def rows_in_things(url: str) -> int:
-    connection = await asyncpg.connect(**DatabaseURL.parse(url).connect_arguments())
-    try:
-        return int(await connection.fetchval("SELECT count(*) FROM things"))
-    finally:
-        await connection.close()
+    assert await fetch(things_url, "SELECT count(*) FROM things") == [0]
 
 
 def every_error(kind: type[ServiceError] = ServiceError) -> Iterator[type[ServiceError]]:

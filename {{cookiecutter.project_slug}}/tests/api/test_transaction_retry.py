@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
 
 import httpx2
 import pytest
@@ -15,11 +14,10 @@ from structlog.testing import capture_logs
 from app.core.errors import Conflict
 from app.persistence.errors import TransactionRolledBack
 from app.web.dependencies import CurrentResources, Session
-from tests.support.counters import Rendezvous, counters_table, fetch
+from tests.support.counters import Rendezvous, counters_table
+from tests.support.databases import fetch
 from tests.support.service import RunningService, run_service
 from tests.support.settings import settings_for
-
-ROUTER = APIRouter(prefix="/v1/counters")
 
 
 class Change(BaseModel):
@@ -27,81 +25,72 @@ class Change(BaseModel):
     order: list[int] = [1, 2]
 
 
-@dataclass
 class Stage:
-    """What the test arranges, and what the routes have seen."""
+    """Routes that run into trouble, and how often they were run."""
 
-    rendezvous: Rendezvous = field(default_factory=lambda: Rendezvous(2))
-    tries: int = 0
+    def __init__(self) -> None:
+        self.rendezvous = Rendezvous(2)
+        self.tries = 0
+        self.router = APIRouter(prefix="/v1/counters")
+        self.router.add_api_route("/serializable", self.add_serializably, methods=["POST"])
+        self.router.add_api_route("/deadlock", self.add_stepwise, methods=["POST"])
+        self.router.add_api_route("/hopeless", self.fail_always, methods=["POST"])
+        self.router.add_api_route("/streamed", self.fail_in_the_answer)
+        self.router.add_api_route("/lost-while-working", self.lose_connection_once, methods=["POST"])
+        self.router.add_api_route("/lost-at-commit", self.lose_connection_at_commit, methods=["POST"])
+        self.router.add_api_route("/lost-and-refused", self.lose_connection_and_refuse, methods=["POST"])
+        self.router.add_api_route("/who", who)
 
+    async def add_serializably(self, change: Change, session: Session) -> int:
+        """Two at once read the same state: the second to commit must fail."""
+        self.tries += 1
+        await session.execute(text("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE"))
+        total = await session.scalar(text("SELECT sum(value) FROM counters"))
+        await self.rendezvous.meet()
+        await session.execute(text("UPDATE counters SET value = :value WHERE id = 1"), {"value": total + change.by})
+        return int(total) + change.by
 
-STAGE = Stage()
+    async def add_stepwise(self, change: Change, session: Session) -> None:
+        """Two at once in opposite sequence wait for each other."""
+        self.tries += 1
+        for number, counter in enumerate(change.order):
+            statement = text("UPDATE counters SET value = value + :by WHERE id = :id")
+            await session.execute(statement, {"by": change.by, "id": counter})
+            if number == 0:
+                await self.rendezvous.meet()
 
-
-@ROUTER.post("/serializable")
-async def add_serializably(change: Change, session: Session) -> int:
-    """Two at once read the same state: the second to commit must fail."""
-    STAGE.tries += 1
-    await session.execute(text("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE"))
-    total = await session.scalar(text("SELECT sum(value) FROM counters"))
-    await STAGE.rendezvous.meet()
-    await session.execute(text("UPDATE counters SET value = :value WHERE id = 1"), {"value": total + change.by})
-    return int(total) + change.by
-
-
-@ROUTER.post("/deadlock")
-async def add_stepwise(change: Change, session: Session) -> None:
-    """Two at once in opposite sequence wait for each other."""
-    STAGE.tries += 1
-    for number, counter in enumerate(change.order):
-        statement = text("UPDATE counters SET value = value + :by WHERE id = :id")
-        await session.execute(statement, {"by": change.by, "id": counter})
-        if number == 0:
-            await STAGE.rendezvous.meet()
-
-
-@ROUTER.post("/hopeless")
-async def fail_always() -> None:
-    STAGE.tries += 1
-    raise TransactionRolledBack
-
-
-@ROUTER.get("/streamed")
-async def fail_in_the_answer() -> StreamingResponse:
-    STAGE.tries += 1
-
-    async def rows() -> AsyncIterator[bytes]:
-        yield b"first row"
+    async def fail_always(self) -> None:
+        self.tries += 1
         raise TransactionRolledBack
 
-    return StreamingResponse(rows())
+    async def fail_in_the_answer(self) -> StreamingResponse:
+        self.tries += 1
 
+        async def rows() -> AsyncIterator[bytes]:
+            yield b"first row"
+            raise TransactionRolledBack
 
-@ROUTER.post("/lost-while-working")
-async def lose_connection_once(session: Session, resources: CurrentResources) -> None:
-    STAGE.tries += 1
-    await session.execute(text("UPDATE counters SET value = value + 1 WHERE id = 1"))
-    if STAGE.tries == 1:
+        return StreamingResponse(rows())
+
+    async def lose_connection_once(self, session: Session, resources: CurrentResources) -> None:
+        self.tries += 1
+        await session.execute(text("UPDATE counters SET value = value + 1 WHERE id = 1"))
+        if self.tries == 1:
+            await end_backend_of(session, resources)
+        await session.execute(text("UPDATE counters SET value = value + 1 WHERE id = 2"))
+
+    async def lose_connection_at_commit(self, session: Session, resources: CurrentResources) -> None:
+        self.tries += 1
+        await session.execute(text("UPDATE counters SET value = value + 1 WHERE id = 1"))
         await end_backend_of(session, resources)
-    await session.execute(text("UPDATE counters SET value = value + 1 WHERE id = 2"))
+
+    async def lose_connection_and_refuse(self, session: Session, resources: CurrentResources) -> None:
+        self.tries += 1
+        if self.tries == 1:
+            await end_backend_of(session, resources)
+        raise Conflict("The counter is taken.")
 
 
-@ROUTER.post("/lost-at-commit")
-async def lose_connection_at_commit(session: Session, resources: CurrentResources) -> None:
-    STAGE.tries += 1
-    await session.execute(text("UPDATE counters SET value = value + 1 WHERE id = 1"))
-    await end_backend_of(session, resources)
-
-
-@ROUTER.post("/lost-and-refused")
-async def lose_connection_and_refuse(session: Session, resources: CurrentResources) -> None:
-    STAGE.tries += 1
-    if STAGE.tries == 1:
-        await end_backend_of(session, resources)
-    raise Conflict("The counter is taken.")
-
-
-@ROUTER.get("/who")
 async def who(request: Request, session: Session) -> str:
     assert await session.scalar(text("SELECT 1")) == 1
     return request.url.path
@@ -114,26 +103,25 @@ async def end_backend_of(session: Session, resources: CurrentResources) -> None:
         await other.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": backend})
 
 
-@pytest.fixture(scope="module")
-def counters_url(worker_database_url: str) -> str:
-    return worker_database_url
+@pytest.fixture
+def stage() -> Stage:
+    return Stage()
 
 
-@pytest.fixture(autouse=True)
-def stage(counters_url: str) -> Iterator[None]:
-    STAGE.__init__()  # type: ignore[misc] # back to the beginning
-    with counters_table(counters_url):
-        yield
+@pytest.fixture
+def counters_url(worker_database_url: str) -> Iterator[str]:
+    with counters_table(worker_database_url):
+        yield worker_database_url
 
 
-@pytest.fixture(scope="module")
-async def counting(counters_url: str) -> AsyncIterator[RunningService]:
-    async with run_service(settings_for(database_url=counters_url), routers=[ROUTER]) as running:
+@pytest.fixture
+async def counting(stage: Stage, counters_url: str) -> AsyncIterator[RunningService]:
+    async with run_service(settings_for(database_url=counters_url), routers=[stage.router]) as running:
         yield running
 
 
 async def test_of_two_conflicting_transactions_the_loser_is_run_again(
-    counting: RunningService, counters_url: str
+    counting: RunningService, stage: Stage, counters_url: str
 ) -> None:
     first, second = await asyncio.gather(
         counting.client.post("/v1/counters/serializable", json={"by": 1}),
@@ -143,10 +131,12 @@ async def test_of_two_conflicting_transactions_the_loser_is_run_again(
     assert (first.status_code, second.status_code) == (200, 200)
     assert max(first.json(), second.json()) == 11
     assert await fetch(counters_url, "SELECT value FROM counters WHERE id = 1") == [11]
-    assert STAGE.tries == 3
+    assert stage.tries == 3
 
 
-async def test_the_victim_of_a_deadlock_is_run_again_with_its_body(counting: RunningService, counters_url: str) -> None:
+async def test_the_victim_of_a_deadlock_is_run_again_with_its_body(
+    counting: RunningService, stage: Stage, counters_url: str
+) -> None:
     first, second = await asyncio.gather(
         counting.client.post("/v1/counters/deadlock", json={"by": 1, "order": [1, 2]}),
         counting.client.post("/v1/counters/deadlock", json={"by": 10, "order": [2, 1]}),
@@ -154,40 +144,44 @@ async def test_the_victim_of_a_deadlock_is_run_again_with_its_body(counting: Run
 
     assert (first.status_code, second.status_code) == (200, 200)
     assert await fetch(counters_url, "SELECT value FROM counters ORDER BY id") == [11, 11]
-    assert STAGE.tries == 3
+    assert stage.tries == 3
 
 
-async def test_after_three_tries_it_gives_up(counting: RunningService) -> None:
+async def test_after_three_tries_it_gives_up(counting: RunningService, stage: Stage) -> None:
     with capture_logs() as events:
         response = await counting.client.post("/v1/counters/hopeless")
 
     assert response.status_code == 503
     assert response.headers["retry-after"] == "1"
-    assert STAGE.tries == 3
+    assert stage.tries == 3
     assert [event["attempt"] for event in events if event["event"] == "transaction_rolled_back"] == [1, 2, 3]
     assert [event["route"] for event in events if event["event"] == "request"] == ["/v1/counters/hopeless"]
 
 
-async def test_nothing_is_run_again_once_the_answer_has_begun(counting: RunningService) -> None:
+async def test_nothing_is_run_again_once_the_answer_has_begun(counting: RunningService, stage: Stage) -> None:
     with pytest.raises(httpx2.RemoteProtocolError):
         await counting.client.get("/v1/counters/streamed")
 
-    assert STAGE.tries == 1
+    assert stage.tries == 1
 
 
-async def test_a_connection_lost_before_the_commit_is_no_loss(counting: RunningService, counters_url: str) -> None:
+async def test_a_connection_lost_before_the_commit_is_no_loss(
+    counting: RunningService, stage: Stage, counters_url: str
+) -> None:
     response = await counting.client.post("/v1/counters/lost-while-working")
 
     assert response.status_code == 200
-    assert STAGE.tries == 2
+    assert stage.tries == 2
     assert await fetch(counters_url, "SELECT value FROM counters ORDER BY id") == [1, 1]
 
 
-async def test_a_connection_lost_during_the_commit_is_told_and_not_run_again(counting: RunningService) -> None:
+async def test_a_connection_lost_during_the_commit_is_told_and_not_run_again(
+    counting: RunningService, stage: Stage
+) -> None:
     response = await counting.client.post("/v1/counters/lost-at-commit")
 
     assert response.status_code == 503
-    assert STAGE.tries == 1
+    assert stage.tries == 1
 
 
 async def test_a_connection_lost_meanwhile_does_not_hide_what_the_route_says(counting: RunningService) -> None:

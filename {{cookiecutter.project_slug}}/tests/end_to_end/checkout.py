@@ -32,11 +32,22 @@ class Checkout:
             _copy(PROJECT / name, folder / name)
         (folder / ".venv").symlink_to(sys.prefix)
 
+    @property
+    def environment(self) -> dict[str, str]:
+        # The shared environment's editable install names the original's sources; these are the copy's. (Commands of
+        # make drop it, and so work with the original's.)
+        return clean_environment() | {"PYTHONPATH": str(self.folder / "src")}
+
     def run(self, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """A command that ends by itself."""
-        environment = clean_environment() | variables
         return subprocess.run(
-            command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False, timeout=50
+            command,
+            cwd=self.folder,
+            env=self.environment | variables,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=50,
         )
 
     def serve(self, command: Sequence[str] = SUPERVISOR, **variables: str) -> "Run":
@@ -54,7 +65,7 @@ class Run:
             self.process = subprocess.Popen(
                 command,
                 cwd=checkout.folder,
-                env=clean_environment() | port | variables,
+                env=checkout.environment | port | variables,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import socket
+import sys
 from pathlib import Path
 
 import asyncpg
@@ -11,6 +12,7 @@ import pytest
 
 from development import ports
 from development.env_file import variables_of, write_env_file
+from development.locks import held
 from tests.end_to_end.checkout import MAKE_RUN, SUPERVISOR, Checkout, Run, free_port, is_set_up
 
 # Several starts of everything, on a machine that may be busy.
@@ -74,6 +76,15 @@ def test_data_survive_a_restart_and_a_second_start_meanwhile_is_refused(checkout
         assert in_database(second, "SELECT answer FROM kept") == 42
     assert (checkout.folder / ".env").read_text() == secret
     assert (checkout.folder / ".env").stat().st_mode & 0o077 == 0
+
+
+def test_clean_is_refused_while_it_runs(checkout: Checkout) -> None:
+    with held(checkout.folder / ".run" / "lock", when_taken=pytest.fail):
+        refused = checkout.run(sys.executable, "-m", "development.clean")
+
+    assert refused.returncode == 1
+    assert refused.stderr.strip() == "The service is running from this folder: stop it before make clean."
+    assert (checkout.folder / ".venv").is_symlink()
 
 
 def test_a_taken_port_is_one_sentence(checkout: Checkout) -> None:

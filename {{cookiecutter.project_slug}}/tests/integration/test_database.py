@@ -9,14 +9,14 @@ import pytest
 from fastapi import APIRouter
 from sqlalchemy import text
 
-from app.persistence.database import ConnectionOptions, Database, open_connection, open_database
+from app.persistence.database import Database, open_database
 from app.persistence.database_url import DatabaseURL
+from app.persistence.engine import ConnectionOptions, open_connection
 from app.persistence.errors import DatabaseBusy, DatabaseUnavailable, StatementTimedOut
 from app.web.dependencies import CurrentResources, Session
-from tests.support.counters import counters_table, fetch
-from tests.support.databases import options_for
+from tests.support.counters import counters_table
+from tests.support.databases import fetch, options_for
 from tests.support.metrics import scrape
-from tests.support.ports import free_port
 from tests.support.service import RunningService, run_service
 from tests.support.settings import settings_for
 from tests.support.waiting import eventually, until
@@ -218,7 +218,7 @@ async def test_without_tls_off_the_url_decides(options: ConnectionOptions, monke
         asked.append(arguments.get("ssl"))
         raise OSError
 
-    monkeypatch.setattr("app.persistence.database.asyncpg.connect", connect)
+    monkeypatch.setattr("app.persistence.engine.asyncpg.connect", connect)
     strict = ConnectionOptions(DatabaseURL.parse("postgres://me@db/app?sslmode=verify-full"), "tests")
 
     for tried in (strict, replace(strict, tls_off=True)):
@@ -240,7 +240,7 @@ async def serving(counters: str) -> AsyncIterator[RunningService]:
         yield running
 
 
-async def test_a_request_commits_before_its_answer_goes_out(serving: RunningService, counters: str) -> None:
+async def test_a_request_commits(serving: RunningService, counters: str) -> None:
     response = await serving.client.post("/v1/database/counters")
 
     assert response.status_code == 200
@@ -281,33 +281,25 @@ async def test_while_all_connections_are_used_the_next_caller_is_told_to_come_ba
         holding.let_go.set()
 
     assert [answer.status_code for answer in answers] == [503, 503, 503]
+    assert {answer.headers["retry-after"] for answer in answers} == {"1"}
+    assert {answer.json()["type"] for answer in answers} == {"urn:problem:database-busy"}
     assert held.result().status_code == 200
 
 
-async def test_an_exhausted_pool_answers_503_and_shows_in_the_metrics(worker_database_url: str) -> None:
+async def test_an_exhausted_pool_shows_in_the_metrics(worker_database_url: str) -> None:
     holding = Holding()
-    port = free_port()
-    settings = settings_for(
-        database_url=worker_database_url,
-        database={"pool_size": 1, "pool_wait_seconds": 0.5},
-        management={"port": port},
-    )
-
-    async def shows(used: int, waiting: int) -> bool:
-        found = await scrape(port)
-        pool = found.value("database_pool_connections", state="used"), found.value("database_pool_waiting")
-        return pool == (used, waiting)
+    settings = settings_for(database_url=worker_database_url, database={"pool_size": 1, "pool_wait_seconds": 10})
 
     async with run_service(settings, routers=[holding.router]) as service, asyncio.TaskGroup() as group:
-        held = group.create_task(service.client.get("/v1/hold"))
-        await eventually(lambda: shows(1, 0))
-        refused = group.create_task(service.client.get("/v1/hold"))
-        await eventually(lambda: shows(1, 1))
-        answer = await refused
+        group.create_task(service.client.get("/v1/hold"))
+        await eventually(lambda: shows(service, used=1, waiting=0))
+        group.create_task(service.client.get("/v1/pass"))
+        await eventually(lambda: shows(service, used=1, waiting=1))
         holding.let_go.set()
-        await held
-        await eventually(lambda: shows(0, 0))
+        await eventually(lambda: shows(service, used=0, waiting=0))
 
-    assert answer.status_code == 503
-    assert answer.headers["retry-after"] == "1"
-    assert answer.json()["type"] == "urn:problem:database-busy"
+
+async def shows(service: RunningService, *, used: int, waiting: int) -> bool:
+    found = await scrape(service.management)
+    pool = found.value("database_pool_connections", state="used"), found.value("database_pool_waiting")
+    return pool == (used, waiting)

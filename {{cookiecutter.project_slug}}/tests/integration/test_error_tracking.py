@@ -1,16 +1,19 @@
 """What arrives at Sentry: each crash once, nothing else, and nothing secret."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from app.core.identity import service_identity
-from tests.support.processes import run_python
+from tests.support.commands import run_python
+from tests.support.ports import is_listening
 from tests.support.sentry_receiver import SentryReceiver, sentry_receiver
 from tests.support.service import RunningService, run_service
 from tests.support.settings import settings_for
 from tests.support.talkative_service import router
+from tests.support.waiting import wait_until
 
 PLANTED = "pl4nted-s3cret-0123"
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -38,13 +41,21 @@ async def crash(service: RunningService) -> None:
 
 
 async def test_a_crash_is_reported_once_before_the_process_ends(database_url: str) -> None:
-    with sentry_receiver(answers_after=0.5) as sentry:
+    with sentry_receiver(holds_back=True) as sentry, ThreadPoolExecutor() as threads:
         settings = settings_for(database_url=database_url, sentry={"dsn": sentry.dsn})
 
         async with run_service(settings, routers=[router]) as service:
             await crash(service)
+            threads.submit(let_go_once_closed, sentry, service.app.state.management_port)
+        reported = list(sentry.events)
 
-    assert [event["exception"]["values"][-1]["type"] for event in sentry.events] == ["RuntimeError"]
+    assert [event["exception"]["values"][-1]["type"] for event in reported] == ["RuntimeError"]
+
+
+def let_go_once_closed(sentry: SentryReceiver, port: int) -> None:
+    """Nothing arrives while the service is still serving."""
+    wait_until(lambda: not is_listening(port), what="the end of the service")
+    sentry.may_answer.set()
 
 
 async def test_a_report_says_where_and_in_which_request(sentry: SentryReceiver, database_url: str) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.processes import ServingApp, for_production, run_python, serving
+from tests.support.commands import for_production, run_python
+from tests.support.serving_app import TALKATIVE, ServingApp, serving
 
-TALKATIVE = "tests.support.talkative_service"
 PLANTED = "pl4nted-s3cret-0123"
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 FORWARDED = {"X-Forwarded-For": "203.0.113.9"}

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,15 @@ from sqlalchemy import Connection, inspect
 from sqlalchemy.exc import DBAPIError
 
 from app.core.checks import CheckFailed
-from app.persistence.database import create_engine, open_database
+from app.persistence.database import open_database
+from app.persistence.engine import create_engine
 from app.persistence.migrations import alembic_config, migrate
 from app.persistence.models import NAMING_CONVENTION, Model
 from app.persistence.schema_check import SchemaCheck, missing_heads
-from tests.support.counters import fetch
-from tests.support.databases import options_for
+from tests.support.commands import PROJECT, run_python
+from tests.support.databases import fetch, options_for
 from tests.support.revisions import Release
+from tests.support.settings import SECRET_KEY
 
 SCRIPTS = ScriptDirectory.from_config(alembic_config())
 REVISIONS = [script.revision for script in SCRIPTS.walk_revisions()][::-1]
@@ -46,6 +49,22 @@ async def stored(url: str) -> list[Any]:
 
 async def tables(url: str) -> list[Any]:
     return sorted(await fetch(url, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"))
+
+
+# A replica is a process: Alembic keeps what it is doing in the process' own variables.
+MIGRATE = """
+import asyncio
+from pathlib import Path
+from app.persistence import migrations
+from tests.support.databases import options_for
+from tests.support.switched_off import switch_off_what_is_asked
+
+switch_off_what_is_asked()
+migrations.FOLDER = Path({folder!r})
+asyncio.run(migrations.migrate(options_for({url!r})))
+"""
+
+ALEMBIC_CHECK = "from alembic.config import main; main(argv=['check'])"
 
 
 def test_there_are_two_branches_with_one_head_each() -> None:
@@ -92,6 +111,16 @@ async def test_autogenerate_finds_nothing_to_do(empty_database_url: str) -> None
     assert await stored(empty_database_url)
 
 
+def test_alembic_in_a_process_of_its_own_finds_nothing_to_do_either(worker_database_url: str) -> None:
+    """This process has imported every feature already, whatever `assembly/models.py` lists."""
+    variables = {"DATABASE_URL": worker_database_url, "SECRET_KEY": SECRET_KEY}
+
+    checked = run_python(ALEMBIC_CHECK, folder=PROJECT, **variables)
+
+    assert "No new upgrade operations detected" in checked.stdout
+    assert checked.exit_code == 0
+
+
 async def test_every_constraint_is_named_by_the_convention(empty_database_url: str) -> None:
     await migrate(options_for(empty_database_url))
 
@@ -105,15 +134,16 @@ async def test_every_constraint_is_named_by_the_convention(empty_database_url: s
     assert Model.metadata.naming_convention == NAMING_CONVENTION
 
 
-async def test_ten_replicas_that_start_together_migrate_once(empty_database_url: str, release: Release) -> None:
+def test_ten_replicas_that_start_together_migrate_once(empty_database_url: str, release: Release) -> None:
     release.add("slow", branch="service")
-    release.edit("slow", old="(id int PRIMARY KEY)", new="AS SELECT 1 AS id FROM pg_sleep(0.2)")
+    release.edit("slow", old="(id int PRIMARY KEY)", new="AS SELECT 1 AS id FROM pg_sleep(1.5)")
+    script = MIGRATE.format(folder=str(release.folder), url=empty_database_url)
 
-    with pytest.MonkeyPatch.context() as patch:
-        release.use(patch)
-        await asyncio.gather(*(migrate(options_for(empty_database_url)) for _ in range(REPLICAS)))
+    with ThreadPoolExecutor(REPLICAS) as pool:
+        ended = list(pool.map(lambda _: run_python(script, folder=PROJECT).exit_code, range(REPLICAS)))
 
-    assert await stored(empty_database_url) == ["slow"]
+    assert ended == [0] * REPLICAS
+    assert asyncio.run(stored(empty_database_url)) == ["slow"]
 
 
 async def test_replicas_that_wait_do_not_block_an_index_built_concurrently(

@@ -9,17 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.processes import (
-    ServingApp,
-    for_production,
-    free_ports,
-    is_live,
-    run_app,
-    serving,
-    wait_until,
-)
-
-TALKATIVE = "tests.support.talkative_service"
+from tests.support.commands import for_production, run_app
+from tests.support.ports import free_ports, is_listening
+from tests.support.serving_app import TALKATIVE, ServingApp, is_live, serving
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -64,28 +57,10 @@ def test_only_trusted_proxies_are_believed(linked: ServingApp) -> None:
     assert linked.access_line("spoofed-01")["client"] == "127.0.0.1"
 
 
-def test_the_public_port_offers_nothing_for_operators(linked: ServingApp) -> None:
-    assert linked.client.get("/metrics").status_code == 404
-
-
-def test_the_reference_is_off_in_production(linked: ServingApp) -> None:
-    answers = [linked.client.get(path).status_code for path in ("/docs", "/redoc", "/openapi.json")]
-
-    assert answers == [404, 404, 404]
-
-
-def test_only_allowed_hosts_are_answered(linked: ServingApp) -> None:
-    answer = linked.client.get("/health/live", headers={"Host": "evil.example"})
-
-    assert answer.status_code == 400
-
-
 @pytest.fixture
 def draining(worker_database_url: str, folder: Path) -> Iterator[ServingApp]:
     """Would wait for a minute before it closes its port; has just been asked to stop."""
-    variables = {**for_production(worker_database_url), "ENVIRONMENT": "staging", "DATABASE_POOLSIZE": "7"}
-    chosen = {"SHUTDOWN_DELAY_SECONDS": "60", "DOCS_ENABLED": "false", "CORS_ORIGINS": "https://pages.example"}
-    with serving(folder=folder, **variables, **chosen) as running:
+    with serving(folder=folder, **for_production(worker_database_url), SHUTDOWN_DELAY_SECONDS="60") as running:
         assert running.client.get("/health/ready").status_code == 200
         running.signal()
         running.wait_for_event("draining")
@@ -93,22 +68,15 @@ def draining(worker_database_url: str, folder: Path) -> Iterator[ServingApp]:
 
 
 def test_after_sigterm_it_is_not_ready_but_still_serves_until_a_second_signal(draining: ServingApp) -> None:
-    origin = {"Origin": "https://pages.example"}
     ready = draining.client.get("/health/ready")
-    docs = draining.client.get("/docs", headers=origin)
     metrics = draining.management.get("/metrics")
-    api_on_management = draining.management.get("/docs")
 
     draining.signal()
     draining.wait_for_end()
+    draining.wait_for_event("stopped")
 
     assert (ready.status_code, ready.json()["status"]) == (503, "draining")
-    assert draining.named("setting_misspelled")[0]["did_you_mean"] == "DATABASE_POOL_SIZE"
-    assert docs.status_code == 404, "switched off by DOCS_ENABLED"
-    assert docs.headers["Access-Control-Allow-Origin"] == origin["Origin"]
-    assert (metrics.status_code, api_on_management.status_code) == (200, 404)
-    assert [line["event"] for line in draining.events][-1] != "draining"
-    assert draining.named("stopped")
+    assert metrics.status_code == 200
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -120,7 +88,7 @@ def test_a_signal_ends_it_after_the_delay_without_a_stack_trace(
     with serving(folder=folder, **variables, SHUTDOWN_DELAY_SECONDS="0.2") as running:
         running.signal(number)
         exit_code = running.wait_for_end()
-        wait_until(lambda: bool(running.named("stopped")), within_seconds=5, what="the last line")
+        running.wait_for_event("stopped")
 
     assert exit_code in {0, -number, 128 + number}
     assert time_of(running, "Shutting down") - time_of(running, "draining") >= timedelta(seconds=0.2)
@@ -128,26 +96,23 @@ def test_a_signal_ends_it_after_the_delay_without_a_stack_trace(
 
 
 def test_with_reload_a_changed_file_starts_it_anew(worker_database_url: str, tmp_path: Path) -> None:
-    (tmp_path / "src").mkdir()
     source = tmp_path / "src" / "changed.py"
+    source.parent.mkdir()
     source.touch()
     variables = {**for_production(worker_database_url), "ENVIRONMENT": "development", "LOG_FORMAT": "json"}
 
     with serving("--reload", folder=tmp_path, **variables) as running:
-        before = len(running.named("started"))
+        running.wait_for_event("started")
         source.write_text("changed = True\n")
-        wait_until(lambda: len(running.named("started")) > before, within_seconds=20, what="the second start")
-        wait_until(lambda: is_live(running), within_seconds=20, what="the service")
+        wait_until(lambda: len(running.named("started")) > 1, what="the second start")
+        wait_until(lambda: is_live(running), what="the service")
+        metrics = running.management.get("/metrics")
         running.client.get("/health/live", headers={"X-Forwarded-For": "203.0.113.9", "X-Request-ID": "spoofed-02"})
         client = running.access_line("spoofed-02")["client"]
 
+    assert metrics.status_code == 200
     assert client == "127.0.0.1"
-    assert not is_listening(running)
-
-
-def is_listening(running: ServingApp) -> bool:
-    with socket.socket() as caller:
-        return caller.connect_ex(("127.0.0.1", running.client.base_url.port or 0)) == 0
+    assert not is_listening(running.client.base_url.port or 0), "the process that served outlives the one that watches"
 
 
 def time_of(running: ServingApp, event: str) -> datetime:
@@ -175,20 +140,22 @@ def test_a_request_that_does_not_end_is_cut_off_after_the_grace(worker_database_
         running.signal()
         running.wait_for_end()
 
-        assert answer.exception(timeout=10) or answer.result().is_error
+        response = answer.result(timeout=10)
+
+    assert response.status_code == 503
+    assert response.json()["request_id"] == response.headers["x-request-id"]
     assert [line for line in running.lines if not line.startswith("{")] == []
 
 
 @pytest.mark.parametrize("name", ["PORT", "MANAGEMENT_PORT"])
 def test_a_port_in_use_is_told_in_a_sentence(name: str, folder: Path) -> None:
-    ports = dict(zip(("PORT", "MANAGEMENT_PORT"), map(str, free_ports(2)), strict=True))
-    variables = {**for_production("postgresql://app@/app?host=/nowhere"), **ports}
-
-    with socket.create_server(("127.0.0.1", int(ports[name]))):
-        done = run_app("serve", folder=folder, **variables)
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        port = busy.getsockname()[1]
+        ports = {"PORT": "0", "MANAGEMENT_PORT": "0", name: str(port)}
+        done = run_app("serve", folder=folder, **for_production("postgresql://app@/app?host=/nowhere"), **ports)
 
     assert done.exit_code == 78
-    assert f"{name}: cannot listen on 127.0.0.1:{ports[name]} (Address already in use)." in done.stderr
+    assert f"{name}: cannot listen on 127.0.0.1:{port} (Address already in use)." in done.stderr
     assert f"Set {name} to a free port." in done.stderr
     assert "Traceback" not in done.stdout + done.stderr
 
@@ -217,17 +184,3 @@ def test_it_starts_and_says_that_it_is_not_ready_without_its_database(folder: Pa
         ready = running.client.get("/health/ready")
 
     assert (ready.status_code, ready.json()["components"]["database"]["status"]) == (503, "fail")
-
-
-def test_reloading_serves_the_changed_code(worker_database_url: str, tmp_path: Path) -> None:
-    changing = tmp_path / "src" / "changing.py"
-    changing.parent.mkdir()
-    changing.write_text("VERSION = 1\n")
-
-    with serving("--reload", folder=tmp_path, **for_production(worker_database_url)) as running:
-        running.wait_for_event("started")
-        changing.write_text("VERSION = 2\n")
-        wait_until(lambda: len(running.named("started")) > 1, within_seconds=20, what="a second start")
-        metrics = running.management.get("/metrics").status_code
-
-    assert metrics == 200

@@ -3,11 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
-import asyncpg
-
-from app.persistence.database_url import DatabaseURL
 from tests.support.databases import execute
 
 
@@ -23,15 +19,6 @@ def counters_table(url: str) -> Iterator[None]:
         yield
     finally:
         execute(url, "DROP TABLE counters")
-
-
-async def fetch(url: str, query: str) -> list[Any]:
-    """The first column of every row, read on a connection of its own."""
-    connection = await asyncpg.connect(**DatabaseURL.parse(url).connect_arguments())
-    try:
-        return [row[0] for row in await connection.fetch(query)]
-    finally:
-        await connection.close()
 
 
 class Rendezvous:

@@ -2,15 +2,16 @@
 
 import asyncio
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
 from urllib.parse import urlsplit
 
 import asyncpg
 
 from app.assembly.models import METADATA
-from app.persistence.database import ConnectionOptions
 from app.persistence.database_url import DatabaseURL
+from app.persistence.engine import ConnectionOptions
 from app.persistence.migrations import migrate
 
 
@@ -50,15 +51,28 @@ def options_for(url: str) -> ConnectionOptions:
     return ConnectionOptions(url=DatabaseURL.parse(url), application_name="tests")
 
 
+@asynccontextmanager
+async def connection_to(url: str) -> AsyncIterator[Any]:
+    """A connection of its own."""
+    connection = await asyncpg.connect(**DatabaseURL.parse(url).connect_arguments())
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def fetch(url: str, query: str) -> list[Any]:
+    """The first column of every row."""
+    async with connection_to(url) as connection:
+        return [row[0] for row in await connection.fetch(query)]
+
+
 def execute(url: str, *statements: str) -> None:
     """Run statements outside of any transaction."""
 
     async def run() -> None:
-        connection = await asyncpg.connect(**DatabaseURL.parse(url).connect_arguments())
-        try:
+        async with connection_to(url) as connection:
             for statement in statements:
                 await connection.execute(statement)
-        finally:
-            await connection.close()
 
     asyncio.run(run())

@@ -24,10 +24,9 @@ class Scrape:
         return {sample.labels[label] for sample in self.samples if sample.name == name}
 
 
-async def scrape(port: int) -> Scrape:
+async def scrape(management: httpx2.AsyncClient) -> Scrape:
     """Everything on `/metrics`."""
-    async with httpx2.AsyncClient() as client:
-        response = await client.get(f"http://127.0.0.1:{port}/metrics")
+    response = await management.get("/metrics")
     assert response.status_code == 200
     families = text_string_to_metric_families(response.text)
     return Scrape([sample for family in families for sample in family.samples])

@@ -3,7 +3,6 @@
 import gzip
 import json
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,9 +12,10 @@ from typing import Any
 
 @dataclass
 class SentryReceiver:
-    """Everything that arrived."""
+    """Everything that arrived. While `may_answer` is not set, reports are held back."""
 
     dsn: str
+    may_answer: threading.Event = field(default_factory=threading.Event)
     events: list[dict[str, Any]] = field(default_factory=list)
     bodies: list[str] = field(default_factory=list)
 
@@ -29,11 +29,13 @@ class SentryReceiver:
 
 
 @contextmanager
-def sentry_receiver(*, answers_after: float = 0.0) -> Iterator[SentryReceiver]:
-    """Listening until the end of the block; a slow one takes notice of a report after some seconds."""
+def sentry_receiver(*, holds_back: bool = False) -> Iterator[SentryReceiver]:
+    """Listening until the end of the block; it may hold reports back until it is told."""
     with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
         receiver = SentryReceiver(f"http://public@127.0.0.1:{server.server_port}/1")
-        server.RequestHandlerClass = handler_for(receiver, delay_seconds=answers_after)
+        server.RequestHandlerClass = handler_for(receiver)
+        if not holds_back:
+            receiver.may_answer.set()
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         try:
@@ -43,11 +45,11 @@ def sentry_receiver(*, answers_after: float = 0.0) -> Iterator[SentryReceiver]:
             thread.join()
 
 
-def handler_for(receiver: SentryReceiver, *, delay_seconds: float) -> type[BaseHTTPRequestHandler]:
+def handler_for(receiver: SentryReceiver) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            time.sleep(delay_seconds)
+            receiver.may_answer.wait(timeout=10)
             receiver.receive(gzip.decompress(body) if self.headers["Content-Encoding"] == "gzip" else body)
             self.send_response(200)
             self.end_headers()

@@ -6,23 +6,26 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import httpx2
+import uvicorn
 from fastapi import APIRouter, FastAPI
 
 from app.assembly.application import create_app
 from app.assembly.management import BackgroundServer
-from app.assembly.server import server_config
+from app.assembly.server import uvicorn_options
 from app.assembly.sockets import listen
 from app.settings import Settings
+from tests.support.waiting import until
 
 START_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
 class RunningService:
-    """The service and its callers' client."""
+    """The service, and a client for each of its ports."""
 
     app: FastAPI
     client: httpx2.AsyncClient
+    management: httpx2.AsyncClient
 
 
 @asynccontextmanager
@@ -32,21 +35,25 @@ async def run_service(settings: Settings, *, routers: Sequence[APIRouter] = ()) 
     for router in routers:
         app.include_router(router)
     with listen(settings.host, settings.port, variable="PORT") as socket:
-        server = BackgroundServer(server_config(app, settings))
+        server = BackgroundServer(uvicorn.Config(app, **uvicorn_options(settings)))
         serving = asyncio.create_task(server.serve(sockets=[socket]))
-        url = f"http://{settings.host}:{socket.getsockname()[1]}"
         try:
             await wait_until_started(server, serving)
-            async with httpx2.AsyncClient(base_url=url, timeout=20) as client:
-                yield RunningService(app, client)
+            async with (
+                client_for(settings.host, socket.getsockname()[1]) as client,
+                client_for(settings.host, app.state.management_port) as management,
+            ):
+                yield RunningService(app, client, management)
         finally:
             server.should_exit = True
             await serving
 
 
 async def wait_until_started(server: BackgroundServer, serving: asyncio.Task[None]) -> None:
-    async with asyncio.timeout(START_SECONDS):
-        while not server.started:
-            if serving.done():
-                await serving
-            await asyncio.sleep(0.005)  # uvicorn offers no event to wait for
+    await until(lambda: server.started or serving.done(), within_seconds=START_SECONDS)
+    if serving.done():
+        await serving
+
+
+def client_for(host: str, port: int) -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(base_url=f"http://{host}:{port}", timeout=20)

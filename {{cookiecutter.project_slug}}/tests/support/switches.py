@@ -3,22 +3,27 @@
 `docs/features.md` names these switches. Each takes one thing out of the assembled service.
 """
 
+import hmac  # option: example
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter
+from pydantic import SecretStr
 from pytest import MonkeyPatch  # noqa: PT013 - a type here
 from starlette.middleware import Middleware
 
-from app.assembly import application
+from app.assembly import application, instruments, lifespan
 from app.assembly.middleware import middleware
 from app.assembly.routes import ROUTERS
+from app.cli import config
 from app.health import draining
 from app.observability import logging
-from app.persistence import database
+from app.observability.error_tracking import ErrorTracker
+from app.persistence import database, engine, migrations
 from app.resources import Resources, open_resources
+from app.settings import loading
 from app.web import dependencies, openapi
 from app.web.middleware import error_boundary
 from app.web.middleware.access_log import AccessLog
@@ -66,7 +71,7 @@ def without_check(name: str) -> Switch:
             checks = tuple(check for check in resources.checks if check.name != name)
             yield replace(resources, checks=checks)
 
-    return lambda patch: patch.setattr(application, "open_resources", opened)
+    return lambda patch: patch.setattr(lifespan, "open_resources", opened)
 
 
 def without_router(path: str) -> Switch:
@@ -86,6 +91,19 @@ async def without_waiting(_self: database.Database) -> AsyncIterator[None]:
     yield
 
 
+def shown(value: Any) -> Any:
+    """Instead of the mask."""
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
+
+
+def nothing(*_: Any) -> None:
+    """Instead of a report."""
+
+
+async def unlocked(_connection: Any) -> None:
+    """Migrate at once, whoever else does."""
+
+
 SWITCHES: dict[str, Switch] = {
     "request-context": without_concern(RequestContext),
     "access-log": without_concern(AccessLog),
@@ -99,13 +117,18 @@ SWITCHES: dict[str, Switch] = {
     "api-reference": replaced(application, "api_reference_router", lambda **_: APIRouter()),
     "commit-first": commit_after_answering,
     "fair-queue": replaced(database.Database, "turn", without_waiting),
-    "dead-connections": replaced(database, "refuse_closed_connection", lambda *_: None),
-    "statement-timeout": replaced(database, "milliseconds", lambda _seconds: "0"),
+    "dead-connections": replaced(engine, "refuse_closed_connection", lambda *_: None),
+    "statement-timeout": replaced(engine, "server_settings", lambda _options: {}),
     "database-check": without_check("database"),
     "schema-check": without_check("schema"),
     "redis-check": without_check("redis"),
     "draining": replaced(draining.Draining, "begin", lambda _self: None),
-    "error-tracking": replaced(error_boundary.ErrorBoundary, "record", lambda _self, _error: None),
+    "error-tracking": replaced(instruments, "open_error_tracker", lambda **_: ErrorTracker(nothing, nothing)),
+    "unsafe-settings": replaced(loading, "unsafe", lambda _settings: []),
+    "misspelled-settings": replaced(loading, "near_misses", lambda *_: {}),
+    "masked-secrets": replaced(config, "masked", shown),
+    "migration-lock": replaced(migrations, "lock_out_others", unlocked),
     "redaction": replaced(logging, "redact_event", lambda _logger, _method, event: event),
+    "signed-cursors": replaced(hmac, "compare_digest", lambda *_: True),  # option: example
     "orders": without_router("/v1/orders"),  # option: example
 }

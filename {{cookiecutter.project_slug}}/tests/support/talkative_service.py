@@ -15,7 +15,9 @@ from app import cli
 from app.assembly.routes import ROUTERS
 from app.core.errors import NotFound
 from app.observability.context import bind_caller
+from tests.support.ports import is_listening
 from tests.support.switched_off import switch_off_what_is_asked
+from tests.support.waiting import until
 
 router = APIRouter(prefix="/talk")
 
@@ -59,11 +61,10 @@ async def crash(token: Secret) -> None:
 
 @router.get("/last")
 async def outlast_the_signal(request: Request) -> str:
-    """Answers a little after the process was asked to stop."""
+    """Answers when the process has closed the port that this request came to."""
     log.info("last_began")
-    while not request.app.state.draining.has_begun:  # noqa: ASYNC110 - a plain flag, set by a signal
-        await asyncio.sleep(0.01)
-    await asyncio.sleep(0.3)  # until the port is closed: uvicorn looks ten times a second
+    _host, port = request.scope["server"]
+    await until(lambda: not is_listening(port))
     return "done"
 
 

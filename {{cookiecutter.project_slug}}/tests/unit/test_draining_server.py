@@ -3,9 +3,10 @@
 import asyncio
 import signal
 
+import uvicorn
 from structlog.testing import capture_logs
 
-from app.assembly.server import DrainingServer, server_config
+from app.assembly.server import DrainingServer, uvicorn_options
 from tests.support.app import unopened_app
 from tests.support.settings import settings_for
 
@@ -13,7 +14,9 @@ from tests.support.settings import settings_for
 async def test_the_signal_handler_itself_does_not_log() -> None:
     app = unopened_app()
     settings = settings_for(database_url="postgresql://nobody@localhost/never-connected")
-    server = DrainingServer(server_config(app, settings), delay_seconds=0)
+    server = DrainingServer(
+        uvicorn.Config(app, **uvicorn_options(settings)), draining=app.state.draining, delay_seconds=0
+    )
     server.started = True
 
     with capture_logs() as logs:

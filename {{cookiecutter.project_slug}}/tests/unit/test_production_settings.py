@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from app.settings import ConfigurationError, load_settings
-from tests.support.processes import STRONG_KEY, for_production
+from tests.support.commands import STRONG_KEY, for_production
 
 LOCAL_DATABASE = "postgresql://app@/app?host=/run/postgresql"
 

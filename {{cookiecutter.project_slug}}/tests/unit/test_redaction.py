@@ -218,3 +218,21 @@ def test_what_is_redacted_is_json() -> None:
     assert orjson.loads(to_json({"event": redact({("a", 1): b"x", None: {1}})})) == {
         "event": {"('a', 1)": "x", "None": [1]}
     }
+
+
+@pytest.mark.parametrize("release", ["shop@0.1.0", "shop@1.2.0.dev1", "my-shop@2.0.0-rc.1", "shop@1.0.post1"])
+def test_a_release_is_no_email_address(release: str) -> None:
+    assert redact({"release": release}) == {"release": release}
+
+
+def test_whether_something_secret_is_there_is_no_secret() -> None:
+    facts = {"email_sent": True, "has_password": False, "token": None}
+
+    assert redact(facts) == facts
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("unit", ["eyJ-", "a.", "a@", "token=", "x:y@", "bearer ", "'cookie',"])
+def test_a_long_text_made_to_be_slow_is_not(unit: str) -> None:
+    """A pattern that looks back over what it has seen takes minutes for this, a good one milliseconds."""
+    assert redact_text(unit * 100_000)

@@ -7,7 +7,7 @@ import pytest
 
 from app.settings import ConfigurationError, essentials, load_settings
 from app.settings.sections import known_names
-from tests.support.processes import for_production
+from tests.support.commands import for_production
 
 Put = Callable[[Path, pytest.MonkeyPatch, str], None]
 

@@ -27,16 +27,23 @@ class BackgroundServer(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serve_management(settings: Settings, *, health: Health, metrics: Metrics) -> AsyncIterator[None]:
-    """Serve it for as long as the block runs. Raises `ConfigurationError` when the port is taken."""
+async def serve_management(settings: Settings, *, health: Health, metrics: Metrics) -> AsyncIterator[int]:
+    """Serve it for as long as the block runs, and give its port. Raises `ConfigurationError` when the port is taken."""
     with listen(settings.host, settings.management.port, variable="MANAGEMENT_PORT") as socket:
         app = create_management_app(health=health, metrics=metrics)
         server = BackgroundServer(
-            uvicorn.Config(app, log_config=None, access_log=False, server_header=False, ws="none")
+            uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                ws="none",
+                timeout_graceful_shutdown=1,  # a scrape that stalls must not keep the process alive
+            )
         )
         serving = asyncio.create_task(server.serve(sockets=[socket]))
         try:
-            yield
+            yield socket.getsockname()[1]
         finally:
             server.should_exit = True
             await serving

@@ -2,14 +2,17 @@
 
 import asyncio
 import signal
+from math import ceil
 from types import FrameType
+from typing import Any
 
 import structlog
 import uvicorn
-from fastapi import FastAPI
 
 from app.assembly.application import create_app
+from app.assembly.instruments import open_log
 from app.assembly.sockets import listen
+from app.health.draining import Draining
 from app.settings import Settings, essentials
 
 log = structlog.get_logger()
@@ -25,24 +28,38 @@ def serve(settings: Settings) -> None:
         pass  # only to tell in a sentence if it is taken; the lifespan opens it
     app = create_app(settings)
     with listen(settings.host, settings.port, variable="PORT") as socket:
-        DrainingServer(server_config(app, settings), delay_seconds=settings.shutdown.delay_seconds).run(
-            sockets=[socket]
-        )
+        config = uvicorn.Config(app, **uvicorn_options(settings))
+        server = DrainingServer(config, draining=app.state.draining, delay_seconds=settings.shutdown.delay_seconds)
+        server.run(sockets=[socket])
 
 
-def server_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
-    """uvicorn without what we do ourselves."""
-    return uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        ws="none",
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=round(settings.shutdown.grace_seconds),
-        proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=settings.trusted_proxies,
+def serve_and_reload(settings: Settings) -> None:
+    """Serve, anew whenever the code changes. This process only watches files; the one that serves is its child."""
+    essentials(settings)
+    open_log(settings)
+    uvicorn.run(
+        "app.main:application",
+        factory=True,
+        reload=True,
+        reload_dirs=["src"],
+        host=settings.host,
+        port=settings.port,
+        **uvicorn_options(settings),
     )
+
+
+def uvicorn_options(settings: Settings) -> dict[str, Any]:  # Any: options of every type
+    """uvicorn without what we do ourselves."""
+    return {
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "ws": "none",
+        "timeout_keep_alive": KEEP_ALIVE_SECONDS,
+        "timeout_graceful_shutdown": ceil(settings.shutdown.grace_seconds),
+        "proxy_headers": bool(settings.trusted_proxies),
+        "forwarded_allow_ips": settings.trusted_proxies,
+    }
 
 
 class DrainingServer(uvicorn.Server):
@@ -52,21 +69,27 @@ class DrainingServer(uvicorn.Server):
     requests here until they have asked for our readiness again.
     """
 
-    def __init__(self, config: uvicorn.Config, *, delay_seconds: float) -> None:
+    def __init__(self, config: uvicorn.Config, *, draining: Draining, delay_seconds: float) -> None:
         super().__init__(config)
+        self.draining = draining
         self.delay_seconds = delay_seconds
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """The first signal drains, a second one stops at once."""
-        draining = self.config.app.state.draining  # type: ignore[union-attr] # the config's app may be a string; ours is not
-        if draining.has_begun or not self.started:
+        """The first signal drains; the next one ends the delay; the next one after that cuts off what is in flight."""
+        if self.draining.has_begun or not self.started:
+            self.force_exit = self.should_exit
             super().handle_exit(sig, frame)
             return
-        draining.begin()
+        self.draining.begin()
         # Nothing else in here: the signal may have interrupted a line of the log, and whoever writes it holds a lock.
         asyncio.get_running_loop().call_soon_threadsafe(self.drain, sig, frame)
 
     def drain(self, sig: int, frame: FrameType | None) -> None:
         """Say so, and stop after the delay."""
         log.info("draining", signal=signal.Signals(sig).name, delay_seconds=self.delay_seconds)
-        asyncio.get_running_loop().call_later(self.delay_seconds, super().handle_exit, sig, frame)
+        asyncio.get_running_loop().call_later(self.delay_seconds, self.stop, sig, frame)
+
+    def stop(self, sig: int, frame: FrameType | None) -> None:
+        """Close the port and let what is in flight finish, unless another signal has begun that already."""
+        if not self.should_exit:
+            super().handle_exit(sig, frame)

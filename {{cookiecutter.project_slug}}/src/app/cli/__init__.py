@@ -7,9 +7,12 @@ import typer
 from app.cli import config, migrate, openapi, routes, serve
 from app.core.errors import Unavailable
 from app.core.identity import service_identity
-from app.settings import ConfigurationError, configuration_error
+from app.observability.redaction import redact_text
+from app.settings import ConfigurationError
 
-UNAVAILABLE_EXIT_CODE = 69  # EX_UNAVAILABLE of sysexits.h
+# EX_CONFIG and EX_UNAVAILABLE of sysexits.h
+WRONG_CONFIGURATION = 78
+SERVER_UNREACHABLE = 69
 
 commands = typer.Typer(
     help=f"Operate {service_identity().title}. Exit codes: 78 wrong configuration, 69 a server cannot be reached.",
@@ -17,8 +20,8 @@ commands = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (serve, migrate, config, routes, openapi):
-    commands.command()(getattr(command, command.__name__.rpartition(".")[2]))
+for command in (serve.serve, migrate.migrate, config.config, routes.routes, openapi.openapi):
+    commands.command()(command)
 
 
 def main() -> None:
@@ -26,9 +29,9 @@ def main() -> None:
     try:
         commands()
     except ConfigurationError as error:
-        fail(str(error), configuration_error.EXIT_CODE)
+        fail(str(error), WRONG_CONFIGURATION)
     except Unavailable as error:
-        fail(str(error), UNAVAILABLE_EXIT_CODE)
+        fail(redact_text(f"{error} ({error.__cause__ or type(error).__name__})"), SERVER_UNREACHABLE)
 
 
 def fail(message: str, exit_code: int) -> None:

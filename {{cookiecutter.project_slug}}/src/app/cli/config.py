@@ -1,19 +1,17 @@
 """`app config`: what the service would run with."""
 
 import json
-from typing import Annotated, Any
+from typing import Any
 
-import typer
 from pydantic import SecretStr
 from rich.console import Console
 from rich.table import Table
 
+from app.cli.options import AsJson
 from app.settings import Settings, load_settings
-from app.settings.sections import known_names
+from app.settings.sections import known_names, value_of
 
 MASK = "**********"
-
-AsJson = Annotated[bool, typer.Option("--json", help="For a script.")]
 
 
 def config(*, as_json: AsJson = False) -> None:
@@ -31,13 +29,6 @@ def config(*, as_json: AsJson = False) -> None:
 def effective(settings: Settings) -> dict[str, Any]:  # Any: values of every type
     """Each variable with its value, in JSON's types."""
     return {name: masked(value_of(settings, name)) for name in sorted(known_names())}
-
-
-def value_of(settings: Settings, name: str) -> Any:
-    section, _, field = name.lower().partition("_")
-    if hasattr(settings, name.lower()):
-        return getattr(settings, name.lower())
-    return getattr(getattr(settings, section), field)
 
 
 def masked(value: Any) -> Any:

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from app.assembly.application import create_app
-from app.cli.config import AsJson
+from app.cli.options import AsJson
 from app.settings import load_settings
 
 

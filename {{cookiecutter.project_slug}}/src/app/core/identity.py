@@ -14,7 +14,6 @@ class Identity:
     title: str
     description: str
     owner_name: str
-    owner_email: str
     version: str
 
     @property

@@ -35,6 +35,7 @@ class Component:
     is_critical: bool
     error: str | None
     milliseconds: float
+    cause: str | None = None  # for the log only
 
     @property
     def status(self) -> Status:
@@ -94,7 +95,13 @@ class Health:
         for component in self.components:
             self.metrics.component_up.labels(component.name).set(component.error is None)
             if component.status != before.get(component.name, Status.PASS):
-                log.warning("health_changed", component=component.name, status=component.status, error=component.error)
+                log.warning(
+                    "health_changed",
+                    component=component.name,
+                    status=component.status,
+                    error=component.error,
+                    cause=component.cause,
+                )
 
     def overall_status(self) -> Status:
         """The worst of all."""
@@ -109,22 +116,22 @@ class Health:
 async def run_check(check: Check) -> Component:
     """Run one check within its time."""
     began = time.perf_counter()
-    error = await error_of(check)
-    return Component(check.name, check.is_critical, error, round((time.perf_counter() - began) * 1000, 1))
+    error, cause = await outcome_of(check)
+    milliseconds = round((time.perf_counter() - began) * 1000, 1)
+    return Component(check.name, check.is_critical, error, milliseconds, cause)
 
 
-async def error_of(check: Check) -> str | None:
-    """What is wrong, in words that may be shown; the cause goes to the log only."""
+async def outcome_of(check: Check) -> tuple[str | None, str | None]:
+    """What is wrong in words that may be shown, and its cause, which may not."""
     try:
         await within(check.timeout_seconds, check.probe())
     except TimeoutError:
-        return f"no answer within {check.timeout_seconds:g} s"
+        return f"no answer within {check.timeout_seconds:g} s", None
     except CheckFailed as failure:
-        return str(failure)
-    except Exception as failure:
-        log.debug("health_check_failed", component=check.name, exc_info=failure)
-        return "unavailable"
-    return None
+        return str(failure), None
+    except Exception as failure:  # noqa: BLE001 - whatever a probe raises means that its dependency is down
+        return "unavailable", repr(failure.__cause__ or failure)
+    return None, None
 
 
 async def within(seconds: float, probe: Awaitable[None]) -> None:

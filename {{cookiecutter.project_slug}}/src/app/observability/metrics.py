@@ -15,8 +15,6 @@ from prometheus_client.process_collector import ProcessCollector
 # Seconds. Dense around the targets (p95 below 0.2, p99 below 1), sparse elsewhere: each bucket is a series per route.
 LATENCY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2.5, 5, 10)
 
-disable_created_metrics()  # type: ignore[no-untyped-call] # a second series for every counter, which no query here needs
-
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -24,6 +22,7 @@ class Metrics:
     """Every metric of the service, by name."""
 
     def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call] # a second series for each; no query needs it
         self.registry = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)

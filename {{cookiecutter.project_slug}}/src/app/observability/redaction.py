@@ -29,21 +29,22 @@ ASSIGNMENT = re.compile(rf"(?i)({WORDS}[\"']?\s*[=:]\s*)(?:b?\"[^\"]*\"?|b?'[^']
 HEADER = re.compile(r"(?i)((?:authorization|cookie)[\"']?\s*[=:]\s*)(?:b?\"[^\"]*\"?|b?'[^']*'?|[^\r\n\"']+)")
 # A header as ASGI passes it: `(b'authorization', b'Bearer …')`.
 PAIR = re.compile(rf"(?i)((?:authorization|cookie|{WORDS})[\"'],\s*b?)(?:\"[^\"]*\"?|'[^']*'?)")
-BARE_TOKEN = re.compile(r"(?i:\bbearer\s+)[\w.~+/=-]{16,}|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*")
+BARE_TOKEN = re.compile(r"(?i:\bbearer\s+)[\w.~+/=-]{16,}|(?<![\w-])eyJ[\w-]{8,}\.[\w-]+\.[\w-]*")
 URL_PASSWORD = re.compile(r"(\w://[^\s:/@]*:)[^\s/]+(?=@)")
 # Most texts have none of these, and then a single search is enough.
 SUSPICIOUS = re.compile(r"[=:@'\"]|eyJ|[Bb]earer |BEARER ")
-# The look-behind keeps it linear: without it a long word is tried from each of its letters.
-EMAIL_ADDRESS = re.compile(r"(?<![\w.+-])[\w.+-]+@(?:[\w-]+\.)+[A-Za-z]{2,}")
+# The look-behind keeps it linear: without it a long word is tried from each of its letters. A release such as
+# `shop@1.2.0.dev1` does not end like a domain.
+EMAIL_ADDRESS = re.compile(r"(?<![\w.+-])[\w.+-]+@(?:[\w-]+\.)+[A-Za-z]{2,}\b")
 
 
 def redact(value: Any, *, key: str = "", depth: int = 0) -> Any:  # Any: whatever people log
     """The same value in plain types, with everything sensitive replaced, at any depth."""
+    if value is None or isinstance(value, bool):
+        return value  # `email_sent=True` gives nothing away
     if depth > DEEPEST or (key and is_sensitive(key)):
         return REDACTED
-    if isinstance(value, str):
-        return redact_text(value)
-    if value is None or isinstance(value, int | float | date | time):
+    if isinstance(value, int | float | date | time):
         return value
     if isinstance(value, Mapping):
         return {redact_text(str(name)): redact(item, key=str(name), depth=depth + 1) for name, item in value.items()}

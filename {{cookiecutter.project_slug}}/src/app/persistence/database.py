@@ -1,34 +1,19 @@
-"""Connections and transactions: how everything here talks to PostgreSQL."""
+"""Transactions: how everything here talks to PostgreSQL."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
-from typing import Any
 
-import asyncpg
-from sqlalchemy import event, text
-from sqlalchemy.exc import DBAPIError, DisconnectionError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
-from app.persistence.database_url import DatabaseURL
-from app.persistence.errors import DatabaseBusy, DatabaseUnavailable, translate
+from app.persistence.engine import ConnectionOptions, create_engine
+from app.persistence.errors import DatabaseBusy, translate
 
-# Health checks must not queue behind requests: a busy service would look like a dead one.
-PROBE_CONNECTIONS = 1
-
-CONNECT_TIMEOUT_SECONDS = 5.0
-
-
-@dataclass(frozen=True)
-class ConnectionOptions:
-    """How to connect. Times are seconds; a time-out of 0 means none."""
-
-    url: DatabaseURL
-    application_name: str
-    tls_off: bool = False
-    statement_timeout: float = 0
-    idle_in_transaction_timeout: float = 0
+# One for each check that asks the database. Behind requests in a queue, a busy service would look like a dead one.
+PROBE_CONNECTIONS = 2
 
 
 class Database:
@@ -103,56 +88,13 @@ def open_database(options: ConnectionOptions, *, pool_size: int, wait_seconds: f
     return Database(engine, size=pool_size, wait_seconds=wait_seconds)
 
 
-def create_engine(options: ConnectionOptions, *, pool_size: int) -> AsyncEngine:
-    """SQLAlchemy's engine over asyncpg connections that we open ourselves."""
-
-    async def connect() -> asyncpg.Connection:
-        return await open_connection(options)
-
-    engine = create_async_engine("postgresql+asyncpg://", async_creator=connect, pool_size=pool_size, max_overflow=0)
-    event.listen(engine.sync_engine, "checkout", refuse_closed_connection)
-    return engine
-
-
-async def open_connection(options: ConnectionOptions) -> asyncpg.Connection:
-    """One connection. Raises `DatabaseUnavailable`."""
-    arguments = {"timeout": CONNECT_TIMEOUT_SECONDS, **options.url.connect_arguments()}
-    if options.tls_off:
-        arguments["ssl"] = "disable"
-    try:
-        return await asyncpg.connect(**arguments, server_settings=server_settings(options))
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise DatabaseUnavailable from error
-
-
-def server_settings(options: ConnectionOptions) -> dict[str, str]:
-    """Limits that the server itself enforces, so that they hold even when this process hangs."""
-    return {
-        "application_name": options.url.parameters.get("application_name", options.application_name),
-        "statement_timeout": milliseconds(options.statement_timeout),
-        "idle_in_transaction_session_timeout": milliseconds(options.idle_in_transaction_timeout),
-    }
-
-
-def milliseconds(seconds: float) -> str:
-    return str(round(seconds * 1000))
-
-
-def refuse_closed_connection(dbapi_connection: Any, *_: Any) -> None:  # Any: SQLAlchemy's adapter has no public type
-    """Let the pool replace a connection that the server closed while it was idle.
-
-    The driver has already seen the end of the stream, so this asks nothing of the network;
-    `pool_pre_ping` would cost a round trip for each request.
-    """
-    if dbapi_connection.driver_connection.is_closed():
-        raise DisconnectionError
-
-
 @contextmanager
 def translated_errors(*, is_committing: bool) -> Iterator[None]:
     """The driver's errors in our own words."""
     try:
         yield
+    except PoolTimeout:
+        raise DatabaseBusy from None
     except DBAPIError as error:
         translated = translate(error, is_committing=is_committing)
         if translated is error:

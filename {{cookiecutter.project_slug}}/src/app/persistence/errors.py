@@ -14,7 +14,10 @@ from app.core.errors import Unavailable
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 SERIALIZATION_FAILURE = "40001"
 DEADLOCK_DETECTED = "40P01"
-QUERY_CANCELED = "57014"
+READ_ONLY = "25006"
+TIMED_OUT = {"57014", "25P03", "25P04"}  # the statement, the idle transaction, the whole transaction
+# Disk full, out of memory, too many connections; a lock that could not be had; shutting down or starting.
+CANNOT_SERVE = ("53", "55P03", "57P0")
 
 
 class DatabaseUnavailable(Unavailable):
@@ -51,8 +54,10 @@ def translate(error: DBAPIError, *, is_committing: bool) -> Exception:
     code = getattr(error.orig, "sqlstate", None)
     if code in {SERIALIZATION_FAILURE, DEADLOCK_DETECTED}:
         return TransactionRolledBack()
-    if code == QUERY_CANCELED:
+    if code in TIMED_OUT:
         return StatementTimedOut()
+    if code == READ_ONLY or str(code).startswith(CANNOT_SERVE):
+        return DatabaseUnavailable()
     if error.connection_invalidated:
         return DatabaseUnavailable() if is_committing else TransactionRolledBack()
     return error

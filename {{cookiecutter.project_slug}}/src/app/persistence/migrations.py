@@ -12,7 +12,7 @@ from alembic.config import Config
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.persistence.database import ConnectionOptions, create_engine
+from app.persistence.engine import ConnectionOptions, create_engine
 
 FOLDER = Path(__file__).resolve().parents[3] / "migrations"
 

@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-EXIT_CODE = 78  # EX_CONFIG of sysexits.h
-
 
 class ConfigurationError(Exception):
     """The service must not start like this. `problems` are sentences that name the variable."""

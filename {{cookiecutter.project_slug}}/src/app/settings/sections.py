@@ -4,64 +4,14 @@ A variable's name is the section and the field in upper case: `DATABASE_POOL_SIZ
 `settings.database.pool_size`. All of them are listed in `.env.example`.
 """
 
-from typing import Annotated, Literal
-from urllib.parse import SplitResult, urlsplit
+from functools import reduce
+from typing import Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, SecretStr
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from app.persistence.database_url import DatabaseURL
 from app.settings import sources
-
-Port = Annotated[int, Field(ge=0, le=65535)]
-Seconds = Annotated[float, Field(ge=0)]
-Level = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(str.upper)]
-
-REDIS_SCHEMES = ("redis", "rediss", "unix")
-
-
-def split_at_commas(value: str | list[str]) -> list[str]:
-    """`a, b` as people write it in one variable."""
-    items = value.split(",") if isinstance(value, str) else value
-    return [item.strip() for item in items if item.strip()]
-
-
-def checked_database_url(value: str) -> str:
-    """Refuse a URL that could never work while there is somebody to read the message."""
-    DatabaseURL.parse(value)
-    return value
-
-
-def checked_redis_url(value: str) -> str:
-    """Refuse what Redis' client would refuse later, with a stack trace."""
-    parts = split_url(value)
-    if parts.scheme not in REDIS_SCHEMES or not (parts.netloc or parts.path):
-        raise ValueError("must begin with redis://, rediss:// or unix://")
-    return value
-
-
-def checked_dsn(value: str) -> str:
-    """Refuse what Sentry's client would refuse later, with a stack trace."""
-    parts = split_url(value)
-    if parts.scheme not in {"http", "https"} or not (parts.username and parts.hostname and parts.path.strip("/")):
-        raise ValueError("must look like https://KEY@HOST/PROJECT")
-    return value
-
-
-def split_url(value: str) -> SplitResult:
-    try:
-        parts = urlsplit(value)
-        _ = parts.port
-    except ValueError as error:
-        # The library's words may quote a part of the password.
-        raise ValueError("is not a URL; percent-encode special characters in the password") from error
-    return parts
-
-
-Names = Annotated[list[str], NoDecode, BeforeValidator(split_at_commas)]
-DatabaseAddress = Annotated[SecretStr, BeforeValidator(checked_database_url)]
-RedisAddress = Annotated[SecretStr, BeforeValidator(checked_redis_url)]
-Dsn = Annotated[SecretStr, BeforeValidator(checked_dsn)]
+from app.settings.types import DatabaseAddress, Dsn, Level, Names, PoolSize, Port, RedisAddress, Seconds
 
 
 class Section(BaseModel):
@@ -100,7 +50,7 @@ class Database(Section):
 
     url: DatabaseAddress | None = None
     tls: Literal["off"] | None = None
-    pool_size: Annotated[int, Field(ge=1, le=500)] = 10
+    pool_size: PoolSize = 10
     pool_wait_seconds: Seconds = 2.0
     # Above every p95 target, below the patience of a caller.
     statement_timeout_seconds: Seconds = 5.0
@@ -108,11 +58,11 @@ class Database(Section):
 
 
 class Redis(Section):
-    """Optional: without it the service runs degraded."""
+    """Optional: unset, nothing asks for it; set and not reachable, the service is degraded and goes on."""
 
     url: RedisAddress | None = None
     timeout_seconds: Seconds = 0.5
-    pool_size: Annotated[int, Field(ge=1, le=500)] = 20
+    pool_size: PoolSize = 20
 
 
 class Sentry(Section):
@@ -174,13 +124,23 @@ class Settings(BaseSettings):
         return (init_settings, *sources.variables(settings_cls, names=known_names()))
 
 
-def known_names() -> frozenset[str]:
-    """The name of every variable that we read."""
-    names = set[str]()
+def places() -> dict[str, tuple[str, ...]]:
+    """The name of every variable that we read, and where in the settings its value stands."""
+    found: dict[str, tuple[str, ...]] = {}
     for name, field in Settings.model_fields.items():
         section = field.annotation
         if isinstance(section, type) and issubclass(section, Section):
-            names |= {f"{name}_{inner}".upper() for inner in section.model_fields}
+            found |= {f"{name}_{inner}".upper(): (name, inner) for inner in section.model_fields}
         else:
-            names.add(name.upper())
-    return frozenset(names)
+            found[name.upper()] = (name,)
+    return found
+
+
+def known_names() -> frozenset[str]:
+    """The name of every variable that we read."""
+    return frozenset(places())
+
+
+def value_of(settings: Settings, name: str) -> Any:  # Any: values of every type
+    """The value of one variable."""
+    return reduce(getattr, places()[name], settings)

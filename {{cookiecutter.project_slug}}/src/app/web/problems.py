@@ -16,6 +16,10 @@ from app.observability.context import current_request_id
 
 MEDIA_TYPE = "application/problem+json"
 
+# A body with a million wrong fields must not become an answer that is larger still.
+MOST_ERRORS = 20
+LONGEST_NAME = 100
+
 STATUS_OF: dict[type[ServiceError], HTTPStatus] = {
     ServiceError: HTTPStatus.BAD_REQUEST,
     NotFound: HTTPStatus.NOT_FOUND,
@@ -100,7 +104,8 @@ async def answer_validation_error(request: Request, error: Exception) -> Respons
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for nothing else
     if any(item["type"] == "json_invalid" for item in error.errors()):
         return problem_response(HTTPStatus.BAD_REQUEST, instance=request.url.path, detail="The body is not valid JSON.")
-    fields = [FieldError(field=field_name(item["loc"]), message=item["msg"]) for item in error.errors()]
+    errors = error.errors()[:MOST_ERRORS]
+    fields = [FieldError(field=field_name(item["loc"]), message=item["msg"]) for item in errors]
     return problem_response(
         HTTPStatus.UNPROCESSABLE_ENTITY,
         instance=request.url.path,
@@ -110,8 +115,8 @@ async def answer_validation_error(request: Request, error: Exception) -> Respons
 
 
 def field_name(location: tuple[int | str, ...]) -> str:
-    """`body.lines.0.quantity`"""
-    return ".".join(map(str, location))
+    """`body.lines.0.quantity`; the caller chose the name of a field that should not be there."""
+    return ".".join(str(part)[:LONGEST_NAME] for part in location)
 
 
 HANDLERS: dict[Any, Any] = {  # Any: Starlette's own type for this argument

@@ -16,7 +16,7 @@ class OrderService:
         self.orders = orders
 
     async def place(self, request: NewOrder) -> Order:
-        order = Order(**request.model_dump())
+        order = Order(sku=request.sku, quantity=request.quantity, unit_price_cents=request.unit_price_cents)
         await self.orders.add(order)
         return order
 

@@ -6,6 +6,9 @@ from app.web.middleware.edge import Concern, Exchange
 
 log = structlog.get_logger()
 
+# Characters; a longer path is an attack or a mistake, and its beginning tells which.
+LONGEST_PATH = 512
+
 
 class AccessLog(Concern):
     """Logs what was asked, what was answered and how long it took; no query string, it may hold anything."""
@@ -16,7 +19,7 @@ class AccessLog(Concern):
         log.info(
             "request",
             method=scope["method"],
-            path=scope["path"],
+            path=scope["path"][:LONGEST_PATH],
             route=exchange.route,
             status=exchange.status,
             milliseconds=round(exchange.seconds * 1000, 2),

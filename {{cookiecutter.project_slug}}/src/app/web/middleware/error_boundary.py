@@ -3,15 +3,23 @@
 Starlette would answer a crash outside all of our middlewares: with no request id, no headers, no CORS.
 """
 
+import asyncio
 from collections.abc import Callable
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.core.errors import ServiceError
+from app.core.errors import ServiceError, Unavailable
 from app.web.problems import problem_of
 
 log = structlog.get_logger()
+
+
+class Stopping(Unavailable):
+    """The process ends before the request could be answered."""
+
+    def __init__(self) -> None:
+        super().__init__("The service is stopping. Try again: another one takes over.")
 
 
 class ErrorBoundary:
@@ -34,6 +42,10 @@ class ErrorBoundary:
 
         try:
             await self.app(scope, receive, watch)
+        except asyncio.CancelledError:
+            if not has_begun:  # the server stops and waits no longer
+                await problem_of(Stopping(), instance=scope["path"])(scope, receive, send)
+            raise
         except Exception as error:  # noqa: BLE001 - this is the boundary
             self.record(error)
             # Once half an answer is out, only a closed connection tells the caller. The server closes it when we

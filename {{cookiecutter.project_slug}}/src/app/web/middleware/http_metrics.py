@@ -2,8 +2,6 @@
 
 from functools import lru_cache
 
-from prometheus_client import Counter, Histogram
-
 from app.observability.metrics import Metrics
 from app.web.middleware.edge import Concern, Exchange
 
@@ -28,7 +26,7 @@ class HttpMetrics(Concern):
     def on_response_end(self, exchange: Exchange) -> None:
         self.in_flight.dec()
         method = exchange.scope["method"] if exchange.scope["method"] in METHODS else "OTHER"
-        counter: Counter = self.counter_of(method, exchange.route, str(exchange.status))
-        histogram: Histogram = self.histogram_of(method, exchange.route)
+        counter = self.counter_of(method, exchange.route, str(exchange.status))
+        histogram = self.histogram_of(method, exchange.route)
         counter.inc()
         histogram.observe(exchange.seconds)

@@ -50,7 +50,7 @@ class TransactionRetry:
                 return
             if attempt < ATTEMPTS:
                 await start_over(scope, fresh)
-        raise Unavailable("Too many requests change the same data at once. Try again shortly.")
+        raise Unavailable(f"The database gave this request up {ATTEMPTS} times. Try again shortly.")
 
 
 async def start_over(scope: Scope, fresh: Scope) -> None:

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.web.problems import problem_response
 
 # A name, an IPv4 address, or an IPv6 address in its brackets.
-HOST_AND_PORT = re.compile(r"([^:\[\]]+|\[[0-9a-f:.]+\])(?::\d+)?")
+HOST_AND_PORT = re.compile(r"([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::\d+)?")
 
 
 class TrustedHosts:

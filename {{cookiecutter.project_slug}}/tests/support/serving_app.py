@@ -1,14 +1,11 @@
-"""The service as a process of its own, with an environment that holds nothing but what a test gives it."""
+"""`app serve` as a process of its own, with the lines it prints."""
 
 import json
-import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,64 +13,14 @@ from typing import Any
 
 import httpx2
 
-APP = Path(sys.executable).with_name("app")
-PROJECT = Path(__file__).parents[2]
+from tests.support.commands import APP, PROJECT, clean_environment
+from tests.support.ports import free_ports
+from tests.support.waiting import wait_until
 
-START_SECONDS = 20.0
+# A module to serve instead, with routes that log and crash.
+TALKATIVE = "tests.support.talkative_service"
+
 END_SECONDS = 15.0
-POLL_SECONDS = 0.02
-
-# Long and random enough for production; it opens nothing.
-STRONG_KEY = "".join(("k3Jw9", "Zq7Lx", "Tn2Vb", "8Rc5H", "gM4Fd", "Yp6Ws", "1Ae0U"))
-
-
-@dataclass(frozen=True)
-class Finished:
-    """How a command ended and what it said."""
-
-    exit_code: int
-    stdout: str
-    stderr: str
-
-
-def run_app(*arguments: str, folder: Path, **variables: str) -> Finished:
-    """Run the console script to its end."""
-    return run_command(str(APP), *arguments, folder=folder, **variables)
-
-
-def run_python(script: str, *, folder: Path, **variables: str) -> Finished:
-    """Run some lines of Python to their end."""
-    return run_command(sys.executable, "-c", script, folder=folder, **variables)
-
-
-def run_command(*command: str, folder: Path, **variables: str) -> Finished:
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        env=clean_environment(variables),
-        capture_output=True,
-        text=True,
-        timeout=START_SECONDS,
-        check=False,
-    )
-    return Finished(done.returncode, done.stdout, done.stderr)
-
-
-def clean_environment(variables: Mapping[str, str]) -> dict[str, str]:
-    """Only what every process needs, what tests themselves say, and the given variables."""
-    kept = {name: value for name, value in os.environ.items() if name.startswith(("PATH", "COVERAGE_", "SWITCHED_OFF"))}
-    return {**kept, **variables}
-
-
-def for_production(database_url: str) -> dict[str, str]:
-    """The least that production starts with."""
-    return {
-        "ENVIRONMENT": "production",
-        "SECRET_KEY": STRONG_KEY,
-        "ALLOWED_HOSTS": "127.0.0.1",
-        "DATABASE_URL": database_url,
-        "DATABASE_TLS": "off",
-    }
 
 
 @dataclass
@@ -96,7 +43,7 @@ class ServingApp:
 
     def wait_for_event(self, event: str) -> dict[str, Any]:
         """The first line of this name, as soon as it is printed."""
-        wait_until(lambda: bool(self.named(event)), within_seconds=START_SECONDS, what=f"a log line {event}")
+        wait_until(lambda: bool(self.named(event)), what=f"a log line {event}")
         return self.named(event)[0]
 
     def access_line(self, request_id: str) -> dict[str, Any]:
@@ -105,7 +52,7 @@ class ServingApp:
         def found() -> list[dict[str, Any]]:
             return [line for line in self.named("request") if line["request_id"] == request_id]
 
-        wait_until(lambda: bool(found()), within_seconds=START_SECONDS, what=f"the access line of {request_id}")
+        wait_until(lambda: bool(found()), what=f"the access line of {request_id}")
         return found()[0]
 
     def signal(self, number: signal.Signals = signal.SIGTERM) -> None:
@@ -131,7 +78,7 @@ def serving(*options: str, folder: Path, module: str | None = None, **variables:
         reader.start()
         stack.callback(reader.join, END_SECONDS)
         stack.callback(end, process)
-        wait_until(lambda: is_live(running), within_seconds=START_SECONDS, what="the service")
+        wait_until(lambda: is_live(running), what="the service")
         yield running
 
 
@@ -185,18 +132,3 @@ def has_ended(process: subprocess.Popen[str]) -> bool:
     except subprocess.TimeoutExpired:
         return False
     return True
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on, all different."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [opened.getsockname()[1] for opened in sockets]
-
-
-def wait_until(is_so: Callable[[], bool], *, within_seconds: float, what: str) -> None:
-    """Ask again and again until it is so. Raises `AssertionError`."""
-    deadline = time.monotonic() + within_seconds
-    while not is_so():
-        assert time.monotonic() < deadline, f"{what} did not come within {within_seconds:g} s"
-        time.sleep(POLL_SECONDS)

@@ -1,0 +1,61 @@
+"""The types that settings have: what each accepts, and what it says when it refuses."""
+
+from typing import Annotated, Literal
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import BeforeValidator, Field, SecretStr
+from pydantic_settings import NoDecode
+
+from app.persistence.database_url import DatabaseURL
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+PoolSize = Annotated[int, Field(ge=1, le=500)]
+# A day at most: nothing here waits longer, and infinity is a mistake.
+Seconds = Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)]
+Level = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(str.upper)]
+
+REDIS_SCHEMES = ("redis", "rediss", "unix")
+
+
+def split_at_commas(value: str | list[str]) -> list[str]:
+    """`a, b` as people write it in one variable."""
+    items = value.split(",") if isinstance(value, str) else value
+    return [item.strip() for item in items if item.strip()]
+
+
+def checked_database_url(value: str) -> str:
+    """Refuse a URL that could never work while there is somebody to read the message."""
+    DatabaseURL.parse(value)
+    return value
+
+
+def checked_redis_url(value: str) -> str:
+    """Refuse what Redis' client would refuse later, with a stack trace."""
+    parts = split_url(value)
+    if parts.scheme not in REDIS_SCHEMES or not (parts.netloc or parts.path):
+        raise ValueError("must begin with redis://, rediss:// or unix://")
+    return value
+
+
+def checked_dsn(value: str) -> str:
+    """Refuse what Sentry's client would refuse later, with a stack trace."""
+    parts = split_url(value)
+    if parts.scheme not in {"http", "https"} or not (parts.username and parts.hostname and parts.path.strip("/")):
+        raise ValueError("must look like https://KEY@HOST/PROJECT")
+    return value
+
+
+def split_url(value: str) -> SplitResult:
+    try:
+        parts = urlsplit(value)
+        _ = parts.port
+    except ValueError as error:
+        # The library's words may quote a part of the password.
+        raise ValueError("is not a URL; percent-encode special characters in the password") from error
+    return parts
+
+
+Names = Annotated[list[str], NoDecode, BeforeValidator(split_at_commas)]
+DatabaseAddress = Annotated[SecretStr, BeforeValidator(checked_database_url)]
+RedisAddress = Annotated[SecretStr, BeforeValidator(checked_redis_url)]
+Dsn = Annotated[SecretStr, BeforeValidator(checked_dsn)]
