@@ -1,6 +1,7 @@
 """Real servers for the tests: PostgreSQL and Valkey of our own, or those that DATABASE_URL and REDIS_URL name."""
 
 import os
+import signal
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -17,6 +18,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """The first process starts the servers; xdist's workers inherit their addresses."""
     if hasattr(config, "workerinput"):
         return
+    # Ended like by Ctrl-C, so that the servers are stopped when a time limit or a cancelled job ends the run.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     given = forget_environment()
     servers = TestServers.start(given)
     config.stash[SERVERS] = servers
