@@ -4,13 +4,12 @@ import shutil
 import signal
 import subprocess
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import psutil
 
 from development.accounts import Account, account_for, can_enter, folder_elsewhere, give, identity_of, private_folder
-from development.children import Child, ChildFailed, start_child, wait_until_ready
+from development.children import ChildFailed, start_child, wait_until_ready
+from development.embedded_server import EmbeddedServer
 from development.errors import DevelopmentError
 from development.postgres_binaries import postgres_programs
 from development.processes import end_all, is_alive
@@ -31,24 +30,15 @@ FAST = ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_conn
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 
 
-class EmbeddedPostgres:
-    """A server of our own with a database `app`. Its folder holds data and log; with `fast` it goes when we stop."""
+class EmbeddedPostgres(EmbeddedServer):
+    """PostgreSQL with a database `app`."""
 
-    def __init__(self, folder: Path, *, fast: bool = False) -> None:
-        self.folder = folder.absolute()
-        self.fast = fast
-        self._child: Child | None = None
-        self.sockets: Path | None = None
+    name = "PostgreSQL"
+    patience_seconds = 4
 
     @property
     def url(self) -> str:
         return f"postgresql://app@/app?host={self.sockets}"
-
-    @property
-    def child(self) -> Child:
-        if self._child is None:
-            raise ChildFailed("PostgreSQL has not been started.")
-        return self._child
 
     def start(self) -> None:
         account = account_for(self.folder)
@@ -63,23 +53,6 @@ class EmbeddedPostgres:
         except DevelopmentError:
             self.stop()
             raise
-
-    def stop(self) -> None:
-        if self._child:
-            self._child.end(within_seconds=4)
-        if self.sockets:
-            shutil.rmtree(self.sockets, ignore_errors=True)
-        if self.fast:
-            shutil.rmtree(self.folder, ignore_errors=True)
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     @property
     def _data(self) -> Path:
@@ -96,8 +69,8 @@ class EmbeddedPostgres:
     def _serve(self, programs: Path, account: Account | None) -> None:
         settings = ["listen_addresses=", f"unix_socket_directories={self.sockets}", *(FAST if self.fast else [])]
         log = self.folder / "server.log"
-        self._child = start_child(
-            "PostgreSQL",
+        child = start_child(
+            self.name,
             [programs / "postgres", "-D", self._data, *(word for each in settings for word in ("-c", each))],
             environment=ENVIRONMENT,
             folder=self.folder,
@@ -105,7 +78,8 @@ class EmbeddedPostgres:
             account=account,
             stop_signal=signal.SIGINT,  # "fast": ends sessions instead of waiting for them
         )
-        wait_until_ready(self._child, self._says_ready, within_seconds=60, log=log)
+        self._keep(child)
+        wait_until_ready(child, self._says_ready, within_seconds=60, log=log)
 
     def _says_ready(self) -> bool:
         # The eighth line of the server's own file is its state; that is also how pg_ctl waits.

@@ -11,6 +11,7 @@ from types import FrameType
 
 from development.children import Child, ChildFailed, start_child
 from development.direct import DIRECT
+from development.embedded_server import EmbeddedServer
 from development.env_file import variables_of, write_env_file
 from development.ledger import Ledger
 from development.ports import choose_ports
@@ -69,20 +70,24 @@ class Supervisor:
         """Only those that nobody has named."""
         urls = {}
         if "DATABASE_URL" not in variables:
-            urls["DATABASE_URL"] = self._start_server("PostgreSQL", EmbeddedPostgres(self._folder("postgresql")))
+            urls["DATABASE_URL"] = self._start_server(
+                EmbeddedPostgres(self._folder("postgresql"), started=self._record)
+            )
         if "REDIS_URL" not in variables:
-            urls["REDIS_URL"] = self._start_server("Valkey", EmbeddedValkey(self._folder("valkey")))
+            urls["REDIS_URL"] = self._start_server(EmbeddedValkey(self._folder("valkey"), started=self._record))
         return urls
 
-    def _start_server(self, name: str, server: EmbeddedPostgres | EmbeddedValkey) -> str:
+    def _start_server(self, server: EmbeddedServer) -> str:
         self._check()
         wanted = server.folder
         self._ending.enter_context(server)
-        self._ledger.add(server.child, temporary_folder=server.sockets)
         self._children.append(server.child)
         elsewhere = "" if server.folder == wanted else " (this folder can't be entered by the server's account)"
-        print(f"{name} is up; its data are in {server.folder}{elsewhere}")
+        print(f"{server.name} is up; its data are in {server.folder}{elsewhere}")
         return server.url
+
+    def _record(self, child: Child, sockets: Path | None) -> None:
+        self._ledger.add(child, temporary_folder=sockets)
 
     def _folder(self, name: str) -> Path:
         return self.project / ".run" / name

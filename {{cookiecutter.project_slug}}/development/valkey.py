@@ -3,14 +3,12 @@
 import importlib.util
 import os
 import platform
-import shutil
 import socket
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from development.accounts import private_folder
-from development.children import Child, ChildFailed, start_child, wait_until_ready
+from development.children import ChildFailed, start_child, wait_until_ready
+from development.embedded_server import EmbeddedServer
 from development.errors import DevelopmentError
 
 
@@ -18,24 +16,15 @@ class ValkeyMissing(DevelopmentError):
     """The wheel with Valkey's program is not installed here."""
 
 
-class EmbeddedValkey:
-    """A server of our own. Its folder holds data and log; with `fast` it goes when we stop."""
+class EmbeddedValkey(EmbeddedServer):
+    """Valkey, which speaks Redis' protocol."""
 
-    def __init__(self, folder: Path, *, fast: bool = False) -> None:
-        self.folder = folder.absolute()
-        self.fast = fast
-        self._child: Child | None = None
-        self.sockets: Path | None = None
+    name = "Valkey"
+    patience_seconds = 2
 
     @property
     def url(self) -> str:
         return f"unix://{self._socket}"
-
-    @property
-    def child(self) -> Child:
-        if self._child is None:
-            raise ChildFailed("Valkey has not been started.")
-        return self._child
 
     def start(self) -> None:
         program = valkey_program()
@@ -44,35 +33,19 @@ class EmbeddedValkey:
         log = self.folder / "server.log"
         # "60 1": written within a minute of a change, and always when it stops.
         save = "" if self.fast else "60 1"
-        self._child = start_child(
-            "Valkey",
+        child = start_child(
+            self.name,
             [program, "--port", "0", "--unixsocket", self._socket, "--dir", ".", "--save", save],
             environment={"PATH": os.defpath, "LC_ALL": "C"},
             folder=self.folder,
             log=log,
         )
+        self._keep(child)
         try:
-            wait_until_ready(self._child, self._answers, within_seconds=20, log=log)
+            wait_until_ready(child, self._answers, within_seconds=20, log=log)
         except ChildFailed:
             self.stop()
             raise
-
-    def stop(self) -> None:
-        if self._child:
-            self._child.end(within_seconds=2)
-        if self.sockets:
-            shutil.rmtree(self.sockets, ignore_errors=True)
-        if self.fast:
-            shutil.rmtree(self.folder, ignore_errors=True)
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     @property
     def _socket(self) -> Path:
