@@ -91,7 +91,7 @@ def home_elsewhere() -> Path:
 
 def private_folder(account: Account | None) -> Path:
     """A new folder that only the account can enter, with a path short enough for a unix socket."""
-    for parent in (Path(tempfile.gettempdir()), Path("/tmp")):  # noqa: S108
+    for parent in (Path(tempfile.gettempdir()), Path("/tmp")):  # noqa: S108 - made private below
         if len(str(parent)) <= LONGEST_TEMPORARY_FOLDER and can_enter(parent, account):
             folder = Path(tempfile.mkdtemp(prefix="prodready-", dir=parent))
             give(folder, account)

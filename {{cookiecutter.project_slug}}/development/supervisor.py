@@ -134,7 +134,7 @@ class Supervisor:
 def _url(variables: Mapping[str, str]) -> str:
     host = variables.get("HOST", "127.0.0.1")
     # "Every address" is good for listening, not for calling.
-    reachable = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104 - to compare with, not to listen on
     return f"http://{reachable}:{variables['PORT']}"
 
 

@@ -116,9 +116,9 @@ class Settings(BaseSettings):
         cls,
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - replaced by our own
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - replaced by our own
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - replaced by our own
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Code before environment before files before `.env`."""
         return (init_settings, *sources.variables(settings_cls, names=known_names()))
