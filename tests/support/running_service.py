@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -29,7 +30,7 @@ class RunningService:
         self.log = log
 
     def wait_until_ready(self) -> None:
-        """Return when the service says it is ready; fail if make ends first."""
+        """Return when the service says it is ready and its key has been printed; fail if make ends first."""
         wait_until(self._is_ready, seconds=START_SECONDS, otherwise=self._log_text)
 
     def place_order(self) -> str:
@@ -57,17 +58,22 @@ class RunningService:
             self._call("GET", "/health/ready")
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             return False
-        return True
+        return self._printed_key() is not None
 
     def _call(self, method: str, path: str, body: object = None) -> Any:  # the body of an answer is any JSON
         request = urllib.request.Request(  # noqa: S310 - the address is ours
             self.url + path,
             data=json.dumps(body).encode() if body else None,
-            headers={"Content-Type": "application/json"},
+            headers={"Content-Type": "application/json", "Authorization": f"Bearer {self._printed_key()}"},
             method=method,
         )
         with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - the address is ours
             return json.load(answer)
+
+    def _printed_key(self) -> str | None:
+        """Return the API key that `make run` printed; a second start appends to the same log."""
+        found = re.findall(r"API key +(\S+)", self.log.read_text(encoding="utf-8", errors="replace"))
+        return found[-1] if found else None
 
     def _log_text(self) -> str:
         return self.log.read_text(encoding="utf-8", errors="replace")[-8000:]

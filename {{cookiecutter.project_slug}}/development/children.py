@@ -37,15 +37,25 @@ class Child:
         return self.process.poll()
 
     def end(self, *, within_seconds: float) -> None:
-        """Asks, waits, kills; and then whatever the child itself had started."""
-        deadline = time.monotonic() + within_seconds
+        end_together([self], within_seconds=within_seconds)
+
+    def ask_to_end(self) -> None:
         if self.exit_code is None:
             self.process.send_signal(self.stop_signal)
-        if not wait_until(lambda: self.exit_code is not None, within_seconds=within_seconds):
-            self.process.kill()
-            self.process.wait()
-        remaining_seconds = max(0.5, deadline - time.monotonic())
-        end_all(session_of(self.mark), politely_with=signal.SIGTERM, within_seconds=min(2, remaining_seconds))
+
+
+def end_together(children: Sequence[Child], *, within_seconds: float) -> None:
+    """Asks all of them, waits, kills; and then whatever they themselves had started."""
+    deadline = time.monotonic() + within_seconds
+    for child in children:
+        child.ask_to_end()
+    if not wait_until(lambda: all(child.exit_code is not None for child in children), within_seconds=within_seconds):
+        for child in children:
+            child.process.kill()
+            child.process.wait()
+    remaining_seconds = max(0.5, deadline - time.monotonic())
+    left = [process for child in children for process in session_of(child.mark)]
+    end_all(left, politely_with=signal.SIGTERM, within_seconds=min(2, remaining_seconds))
 
 
 def start_child(

@@ -2,24 +2,44 @@
 
 import socket
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from development.errors import DevelopmentError
 
 DEFAULT_PORT = 8000
 DEFAULT_MANAGEMENT_PORT = 9000
+HIGHEST_PORT = 65_535
 
 
 class PortUnusable(DevelopmentError):
     """A port that was asked for is no port, or somebody else listens on it."""
 
 
-def choose_ports(variables: Mapping[str, str]) -> dict[str, str]:
-    """PORT and MANAGEMENT_PORT as they are to be used."""
+@dataclass(frozen=True)
+class Ports:
+    """Where the service listens, and the worker, which has nothing but a management port."""
+
+    api: int
+    management: int
+    worker: int
+
+    @property
+    def of_service(self) -> dict[str, str]:
+        return {"PORT": str(self.api), "MANAGEMENT_PORT": str(self.management)}
+
+    @property
+    def of_worker(self) -> dict[str, str]:
+        return self.of_service | {"MANAGEMENT_PORT": str(self.worker)}
+
+
+def choose_ports(variables: Mapping[str, str]) -> Ports:
+    """As they are to be used."""
     host = variables.get("HOST", "127.0.0.1")
     port = _asked_for("PORT", variables) or DEFAULT_PORT
     if not _is_free(host, port):
         raise PortUnusable(f"Port {port} is taken: stop what uses it, or choose another as in make run PORT=8123.")
-    return {"PORT": str(port), "MANAGEMENT_PORT": str(_management_port(host, variables, api_port=port))}
+    management = _management_port(host, variables, api_port=port)
+    return Ports(api=port, management=management, worker=_next_free(host, management, not_this=port))
 
 
 def _management_port(host: str, variables: Mapping[str, str], *, api_port: int) -> int:
@@ -29,7 +49,16 @@ def _management_port(host: str, variables: Mapping[str, str], *, api_port: int) 
         return port
     if asked_for:
         raise PortUnusable(f"MANAGEMENT_PORT {port} is taken: stop what uses it, or choose another.")
-    with socket.create_server((host, 0)) as chosen:
+    return _any_free(host)
+
+
+def _next_free(host: str, port: int, *, not_this: int) -> int:
+    following = (each for each in range(port + 1, HIGHEST_PORT + 1) if each != not_this and _is_free(host, each))
+    return next(following, None) or _any_free(host)
+
+
+def _any_free(host: str) -> int:
+    with socket.create_server((host, 0), family=_family(host)) as chosen:
         return int(chosen.getsockname()[1])
 
 
@@ -37,14 +66,13 @@ def _asked_for(name: str, variables: Mapping[str, str]) -> int | None:
     value = variables.get(name)
     if value is None:
         return None
-    if not value.isdecimal() or not 0 < int(value) < 2**16:
-        raise PortUnusable(f"{name} must be a number from 1 to 65535, and is {value!r}.")
+    if not value.isdecimal() or not 0 < int(value) <= HIGHEST_PORT:
+        raise PortUnusable(f"{name} must be a number from 1 to {HIGHEST_PORT}, and is {value!r}.")
     return int(value)
 
 
 def _is_free(host: str, port: int) -> bool:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as tried:
+    with socket.socket(_family(host), socket.SOCK_STREAM) as tried:
         # As servers do it, so that connections in TIME_WAIT don't count.
         tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -52,3 +80,7 @@ def _is_free(host: str, port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET

@@ -4,10 +4,14 @@ import json
 import sys
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 from development.direct import DIRECT
+from development.key_file import read_key
 
-ORDERS: tuple[dict[str, str | int], ...] = (
+Order = dict[str, str | int]
+
+ORDERS: tuple[Order, ...] = (
     {"sku": "TEA-001", "quantity": 2, "unit_price_cents": 450},
     {"sku": "CUP-007", "quantity": 6, "unit_price_cents": 1290},
     {"sku": "POT-003", "quantity": 1, "unit_price_cents": 4900},
@@ -17,15 +21,16 @@ ORDERS: tuple[dict[str, str | int], ...] = (
 def main() -> None:
     orders = f"{sys.argv[1]}/v1/orders"
     try:
-        if not _ask(urllib.request.Request(orders)).get("items"):  # noqa: S310
+        if not _ask(_request(orders)).get("items"):
             for order in ORDERS:
-                _ask(_order_request(orders, order))
+                _ask(_request(orders, order))
     except urllib.error.HTTPError as refusal:
         sys.exit(f"Sample data were refused: {refusal.code} {refusal.read().decode(errors='replace')}")
 
 
-def _order_request(url: str, order: dict[str, str | int]) -> urllib.request.Request:
-    return urllib.request.Request(url, json.dumps(order).encode(), {"Content-Type": "application/json"})  # noqa: S310
+def _request(url: str, order: Order | None = None) -> urllib.request.Request:
+    headers = {"Authorization": f"Bearer {read_key(Path.cwd())}", "Content-Type": "application/json"}
+    return urllib.request.Request(url, json.dumps(order).encode() if order else None, headers)  # noqa: S310
 
 
 def _ask(request: urllib.request.Request) -> dict[str, object]:

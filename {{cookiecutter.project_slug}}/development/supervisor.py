@@ -4,20 +4,25 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 
-from development.children import Child, ChildFailed, start_child
+from development.children import Child, ChildFailed, end_together, start_child
 from development.direct import DIRECT
 from development.embedded_server import EmbeddedServer
 from development.env_file import variables_of, write_env_file
+from development.key_file import PREPARED_WITHOUT_KEY, read_key
 from development.ledger import Ledger
-from development.ports import choose_ports
+from development.page import addresses_of, what_is_where
+from development.ports import Ports, choose_ports
 from development.postgres import EmbeddedPostgres
 from development.processes import POLL_SECONDS
 from development.valkey import EmbeddedValkey
+
+PYTHON = sys.executable
+APP = str(Path(PYTHON).with_name("app"))
 
 # With 4 s for PostgreSQL and 2 s for Valkey, and half a second each for what they leave, all ends within 15 s.
 PATIENCE_SECONDS = 7
@@ -32,7 +37,9 @@ class Supervisor:
 
     def __init__(self, project: Path) -> None:
         self.project = project
+        # Those that must not end by themselves, and those of the service, ended or not.
         self._children: list[Child] = []
+        self._programs: list[Child] = []
         self._ledger = Ledger(project / ".run" / "children.json")
         self._ending = ExitStack()
         self._must_stop = False
@@ -57,13 +64,15 @@ class Supervisor:
         variables = variables_of(self.project)
         ports = choose_ports(variables)
         servers = self._start_servers(variables)
-        environment = os.environ | servers | ports
-        self._finish(self._app("migrate", environment=environment))
-        self._children.append(self._app("serve", *(["--reload"] if reload else []), environment=environment))
-        url = _url(variables | environment)
-        self._wait_until(lambda: _is_ready(url))
-        self._load_sample_data(url, environment)
-        print(_what_is_where(url, ports["MANAGEMENT_PORT"], servers.get("DATABASE_URL")))
+        self._ending.callback(self._end_programs)
+        environment = os.environ | servers | ports.of_service
+        key = self._prepare_database(environment)
+        self._start_service(environment, ports, reload=reload)
+        addresses = addresses_of(variables, ports)
+        self._wait_until(lambda: is_ready(addresses.service) and is_ready(addresses.worker))
+        if key:
+            self._load_sample_data(addresses.service)
+        print(what_is_where(addresses, database=servers.get("DATABASE_URL"), key=key))
         self._wait_until(lambda: False)
 
     def _start_servers(self, variables: Mapping[str, str]) -> dict[str, str]:
@@ -92,26 +101,35 @@ class Supervisor:
     def _folder(self, name: str) -> Path:
         return self.project / ".run" / name
 
-    def _app(self, *arguments: str, environment: Mapping[str, str]) -> Child:
-        app = Path(sys.executable).with_name("app")
-        return self._start(f"app {arguments[0]}", [str(app), *arguments], environment)
+    def _prepare_database(self, environment: dict[str, str]) -> str | None:
+        """Gives the API key; without one it says itself why."""
+        preparing = self._start("database preparation", [PYTHON, "-m", "development.prepare"], environment)
+        self._wait_until(lambda: preparing.exit_code is not None)
+        if preparing.exit_code not in {0, PREPARED_WITHOUT_KEY}:
+            raise ChildFailed(f"{preparing.ending}; the lines above say why.")
+        return read_key(self.project) if preparing.exit_code == 0 else None
 
-    def _start(self, name: str, command: list[str], environment: Mapping[str, str]) -> Child:
+    def _start_service(self, environment: dict[str, str], ports: Ports, *, reload: bool) -> None:
+        serve, worker = [APP, "serve"], [APP, "worker"]
+        if reload:
+            serve, worker = [*serve, "--reload"], [PYTHON, "-m", "development.reloader", *worker]
+        self._children.append(self._start("app serve", serve, environment))
+        self._children.append(self._start("app worker", worker, environment | ports.of_worker))
+
+    def _start(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> Child:
         self._check()
         child = start_child(name, command, environment=environment, folder=self.project)
-        self._ending.callback(child.end, within_seconds=PATIENCE_SECONDS)
+        self._programs.append(child)
         self._ledger.add(child)
         return child
 
-    def _finish(self, child: Child) -> None:
-        self._wait_until(lambda: child.exit_code is not None)
-        if child.exit_code != 0:
-            raise ChildFailed(f"{child.ending}; the lines above say why.")
+    def _end_programs(self) -> None:
+        end_together(self._programs[::-1], within_seconds=PATIENCE_SECONDS)
 
-    def _load_sample_data(self, url: str, environment: Mapping[str, str]) -> None:
+    def _load_sample_data(self, url: str) -> None:
         if (self.project / "development" / "sample_data.py").exists():
             # It says itself when it's refused; whoever is changing that part of the service still wants it served.
-            loading = self._start("sample data", [sys.executable, "-m", "development.sample_data", url], environment)
+            loading = self._start("sample data", [PYTHON, "-m", "development.sample_data", url], os.environ)
             self._wait_until(lambda: loading.exit_code is not None)
 
     def _wait_until(self, is_so: Callable[[], bool]) -> None:
@@ -131,28 +149,9 @@ class Supervisor:
         self._must_stop = True
 
 
-def _url(variables: Mapping[str, str]) -> str:
-    host = variables.get("HOST", "127.0.0.1")
-    # "Every address" is good for listening, not for calling.
-    reachable = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104 - to compare with, not to listen on
-    return f"http://{reachable}:{variables['PORT']}"
-
-
-def _is_ready(url: str) -> bool:
+def is_ready(url: str) -> bool:
     try:
         with DIRECT.open(f"{url}/health/ready", timeout=2) as answer:
             return bool(answer.status == 200)  # noqa: PLR2004
     except OSError:
         return False
-
-
-def _what_is_where(url: str, management_port: str, database: str | None) -> str:
-    # A database of the user's own is not printed: its address may hold a password.
-    psql = f'psql "{database}"' if database else "yours, see DATABASE_URL"
-    return f"""
-  service     {url}
-  reference   {url}/docs
-  operators   {url.rpartition(":")[0]}:{management_port}/metrics
-  database    {psql}
-  stop        Ctrl-C
-"""

@@ -14,6 +14,7 @@ from app.observability.metrics import Metrics
 from app.persistence.database import Database, open_database
 from app.persistence.engine import ConnectionOptions
 from app.persistence.schema_check import SchemaCheck
+from app.security.callers import Callers
 from app.settings import Settings, essentials
 
 
@@ -21,9 +22,12 @@ from app.settings import Settings, essentials
 class Resources:
     """Opened once for each process, closed in reverse order."""
 
+    metrics: Metrics
     database: Database
     redis: Redis | None
+    callers: Callers
     secret_key: bytes
+    keep_jobs_days: int
     checks: tuple[Check, ...]
 
 
@@ -48,7 +52,10 @@ async def open_resources(settings: Settings, metrics: Metrics) -> AsyncIterator[
             stack.push_async_callback(redis.aclose)
             checks.append(Check("redis", partial(ping, redis), is_critical=False))
 
-        yield Resources(database, redis, essentials(settings).secret_key, tuple(checks))
+        callers = Callers(database, metrics=metrics)
+        yield Resources(
+            metrics, database, redis, callers, essentials(settings).secret_key, settings.jobs.keep_days, tuple(checks)
+        )
 
 
 def connection_options(settings: Settings) -> ConnectionOptions:

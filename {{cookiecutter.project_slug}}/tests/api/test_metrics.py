@@ -7,6 +7,7 @@ import pytest
 from fastapi import APIRouter
 from starlette.responses import StreamingResponse
 
+from app.web.authentication import public
 from tests.support.metrics import scrape
 from tests.support.service import RunningService, run_service
 from tests.support.settings import settings_for
@@ -25,19 +26,23 @@ class Measured:
         self.router.add_api_route("/held", self.hold)
         self.router.add_api_route("/endless", stream)
 
+    @public
     async def hold(self) -> None:
         self.inside += 1
         await self.let_go.wait()
 
 
+@public
 async def show(item: int) -> int:
     return item
 
 
+@public
 async def crash() -> None:
     raise RuntimeError
 
 
+@public
 async def stream() -> StreamingResponse:
     async def tick() -> AsyncIterator[bytes]:
         while True:

@@ -12,7 +12,18 @@ from starlette.responses import StreamingResponse
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
-from app.core.errors import Conflict, InvalidRequest, NotFound, ServiceError, Unavailable
+from app.core.errors import (
+    Conflict,
+    Forbidden,
+    InvalidRequest,
+    NotFound,
+    PreconditionFailed,
+    PreconditionRequired,
+    ServiceError,
+    Unauthenticated,
+    Unavailable,
+)
+from app.web.authentication import public
 from app.web.dependencies import Session
 from app.web.problems import status_of, type_of
 from tests.support.databases import execute, fetch
@@ -42,6 +53,10 @@ ERRORS: dict[str, Exception] = {
     "missing": ThingLost("This thing was lost."),
     "conflict": Conflict("The thing is busy."),
     "invalid": InvalidRequest("A thing has no size."),
+    "unauthenticated": Unauthenticated("Who are you?"),
+    "forbidden": Forbidden("This thing is not yours."),
+    "changed": PreconditionFailed("The thing has changed."),
+    "unconditional": PreconditionRequired("Say which thing you saw."),
     "unavailable": Unavailable("Not now.", retry_after=7),
     "other": ServiceError("Something to be told."),
     "teapot": HTTPException(418, "short and stout", headers={"X-Teapot": "1"}),
@@ -50,16 +65,19 @@ ERRORS: dict[str, Exception] = {
 
 
 @ROUTER.post("")
+@public
 async def make(thing: Thing) -> Thing:
     return thing
 
 
 @ROUTER.get("/fail/{how}")
+@public
 async def fail(how: str) -> None:
     raise ERRORS[how]
 
 
 @ROUTER.get("/half")
+@public
 async def answer_half() -> StreamingResponse:
     async def half() -> AsyncIterator[bytes]:
         yield b"half of "
@@ -69,6 +87,7 @@ async def answer_half() -> StreamingResponse:
 
 
 @ROUTER.post("/orphans", status_code=201)
+@public
 async def make_orphan(session: Session) -> str:
     await session.execute(text("INSERT INTO things (parent) VALUES (42)"))
     return "made"
@@ -104,6 +123,10 @@ async def things(things_url: str) -> AsyncIterator[RunningService]:
         ("GET", "/v1/things/fail/missing", b"", 404),
         ("GET", "/v1/things/fail/conflict", b"", 409),
         ("GET", "/v1/things/fail/invalid", b"", 422),
+        ("GET", "/v1/things/fail/unauthenticated", b"", 401),
+        ("GET", "/v1/things/fail/forbidden", b"", 403),
+        ("GET", "/v1/things/fail/changed", b"", 412),
+        ("GET", "/v1/things/fail/unconditional", b"", 428),
         ("GET", "/v1/things/fail/unavailable", b"", 503),
         ("GET", "/v1/things/fail/other", b"", 400),
         ("GET", "/v1/things/fail/teapot", b"", 418),
@@ -161,6 +184,14 @@ async def test_unavailable_says_when_to_come_back(things: RunningService) -> Non
     response = await things.client.get("/v1/things/fail/unavailable")
 
     assert response.headers["retry-after"] == "7"
+
+
+@pytest.mark.parametrize(("how", "challenge"), [("unauthenticated", "Bearer"), ("forbidden", None)])
+async def test_only_who_could_prove_more_is_challenged(things: RunningService, how: str, challenge: str | None) -> None:
+    response = await things.client.get(f"/v1/things/fail/{how}")
+
+    assert response.headers.get("www-authenticate") == challenge
+    assert "retry-after" not in response.headers
 
 
 async def test_a_crash_is_logged_once_and_tells_nothing(

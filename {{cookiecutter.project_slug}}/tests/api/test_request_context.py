@@ -11,6 +11,7 @@ from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from app.observability.context import bind_caller, current_context
+from app.web.authentication import public
 from tests.support.service import RunningService, run_service
 from tests.support.settings import settings_for
 
@@ -20,6 +21,7 @@ OUR_HOST, OUR_ORIGIN = "127.0.0.1", "https://shop.example.com"
 
 
 @ROUTER.get("")
+@public
 async def show(request: Request, user: str | None = None) -> dict[str, Any]:
     """What is bound, and on which connection the request came."""
     found = dict(current_context())
@@ -30,6 +32,7 @@ async def show(request: Request, user: str | None = None) -> dict[str, Any]:
 
 
 @ROUTER.get("/crash")
+@public
 async def crash() -> None:
     raise RuntimeError
 

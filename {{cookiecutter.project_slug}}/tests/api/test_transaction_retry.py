@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 
 from app.core.errors import Conflict
 from app.persistence.errors import TransactionRolledBack
+from app.web.authentication import public
 from app.web.dependencies import CurrentResources, Session
 from tests.support.counters import Rendezvous, counters_table
 from tests.support.databases import fetch
@@ -41,6 +42,7 @@ class Stage:
         self.router.add_api_route("/lost-and-refused", self.lose_connection_and_refuse, methods=["POST"])
         self.router.add_api_route("/who", who)
 
+    @public
     async def add_serializably(self, change: Change, session: Session) -> int:
         """Two at once read the same state: the second to commit must fail."""
         self.tries += 1
@@ -50,6 +52,7 @@ class Stage:
         await session.execute(text("UPDATE counters SET value = :value WHERE id = 1"), {"value": total + change.by})
         return int(total) + change.by
 
+    @public
     async def add_stepwise(self, change: Change, session: Session) -> None:
         """Two at once in opposite sequence wait for each other."""
         self.tries += 1
@@ -59,10 +62,12 @@ class Stage:
             if number == 0:
                 await self.rendezvous.meet()
 
+    @public
     async def fail_always(self) -> None:
         self.tries += 1
         raise TransactionRolledBack
 
+    @public
     async def fail_in_the_answer(self) -> StreamingResponse:
         self.tries += 1
 
@@ -72,6 +77,7 @@ class Stage:
 
         return StreamingResponse(rows())
 
+    @public
     async def lose_connection_once(self, session: Session, resources: CurrentResources) -> None:
         self.tries += 1
         await session.execute(text("UPDATE counters SET value = value + 1 WHERE id = 1"))
@@ -79,11 +85,13 @@ class Stage:
             await end_backend_of(session, resources)
         await session.execute(text("UPDATE counters SET value = value + 1 WHERE id = 2"))
 
+    @public
     async def lose_connection_at_commit(self, session: Session, resources: CurrentResources) -> None:
         self.tries += 1
         await session.execute(text("UPDATE counters SET value = value + 1 WHERE id = 1"))
         await end_backend_of(session, resources)
 
+    @public
     async def lose_connection_and_refuse(self, session: Session, resources: CurrentResources) -> None:
         self.tries += 1
         if self.tries == 1:
@@ -91,6 +99,7 @@ class Stage:
         raise Conflict("The counter is taken.")
 
 
+@public
 async def who(request: Request, session: Session) -> str:
     assert await session.scalar(text("SELECT 1")) == 1
     return request.url.path

@@ -1,6 +1,7 @@
 """What import contracts cannot say about the source."""
 
 import ast
+import importlib
 import statistics
 from pathlib import Path
 
@@ -9,8 +10,11 @@ import pytest
 from fastapi.routing import APIRoute, iter_route_contexts
 
 import app
+from app.assembly.jobs import HANDLERS, SCHEDULES
 from app.assembly.routes import ROUTERS
+from app.jobs.job import Job
 from tests.support.app import unopened_app
+from tests.support.jobs import library
 
 SOURCE = Path(app.__file__).parent
 FEATURES = sorted(path.name for path in (SOURCE / "features").iterdir() if (path / "__init__.py").is_file())
@@ -23,7 +27,13 @@ MEDIAN_FUNCTION = 10
 ENTRY_POINTS = {"app.main", "app.cli", "app.assembly.models"}
 
 # What features stand on: a service that has no feature yet keeps them for its first.
-FOR_THE_FIRST_FEATURE = {"app.web.dependencies", "app.web.pagination"}
+FOR_THE_FIRST_FEATURE = {
+    "app.core.versions",
+    "app.jobs.queue",
+    "app.web.dependencies",
+    "app.web.pagination",
+    "app.web.preconditions",
+}
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +53,42 @@ def test_every_feature_is_listed_in_the_assembly() -> None:
     unlisted = [name for name in FEATURES if f"app.features.{name}.routes" not in modules]
 
     assert unlisted == [], "add their routers to assembly/routes.py"
+
+
+def test_every_job_of_a_feature_is_listed_in_the_assembly() -> None:
+    listed = {handler.job for handler in HANDLERS}
+
+    unlisted = {
+        f"{name}.{kind.__name__}"
+        for name in FEATURES
+        if (SOURCE / "features" / name / "jobs.py").is_file()
+        for kind in jobs_in(f"app.features.{name}.jobs")
+        if kind not in listed
+    }
+
+    assert unlisted == set(), "add their handlers to assembly/jobs.py"
+
+
+def jobs_in(module: str) -> list[type[Job]]:
+    """The kinds of jobs that a module defines."""
+    defined = vars(importlib.import_module(module)).values()
+    return [item for item in defined if isinstance(item, type) and issubclass(item, Job) and item is not Job]
+
+
+def test_jobs_have_names_of_their_own() -> None:
+    names = [handler.job.name for handler in HANDLERS]
+
+    assert len(names) == len(set(names))
+    assert {schedule.job.name for schedule in SCHEDULES} <= set(names), "a scheduled job needs a handler too"
+
+
+def test_every_schedule_can_be_read_and_somebody_does_its_job() -> None:
+    app = library("postgresql://nobody@nowhere/nothing", handlers=HANDLERS, schedules=SCHEDULES)
+
+    entries = app.periodic_registry.periodic_tasks.values()
+
+    assert all(entry.croniter for entry in entries)
+    assert len(entries) == len(SCHEDULES)
 
 
 def test_every_module_is_reached_from_an_entry_point(imports: grimp.ImportGraph) -> None:

@@ -8,6 +8,7 @@ import pytest
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
+from app.web.authentication import public
 from tests.browser.chromium import OpenedPage, find_chromium, open_page
 from tests.support.service import run_service
 from tests.support.settings import settings_for
@@ -22,11 +23,13 @@ library = APIRouter(tags=["books"])
 
 
 @library.get("/v1/books", summary="List every book", operation_id="listBooks")
+@public
 async def list_books(shelf: int = 1) -> list[str]:
     return []
 
 
 @library.get("/blocked", include_in_schema=False)
+@public
 async def show_blocked_style() -> HTMLResponse:
     return HTMLResponse("<p style='color: red'>", headers={"Content-Security-Policy": "default-src 'self'"})
 

@@ -3,17 +3,21 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
 
+from development.direct import DIRECT
 from development.processes import is_alive, wait_until
+from development.supervisor import is_ready
 
 PROJECT = Path(__file__).resolve().parents[2]
 COPIED = ["src", "development", "migrations", "requirements"]
@@ -93,6 +97,26 @@ class Run:
         found = re.search(r'psql "(.+)"', self.said)
         assert found, self.said
         return found[1]
+
+    def has_a_ready_worker(self) -> bool:
+        found = re.search(r"worker +(http://.+)/metrics", self.said)
+        assert found, self.said
+        return is_ready(found[1])
+
+    @property
+    def key(self) -> str:
+        found = re.search(r"API key +(\S+)", self.said)
+        assert found, self.said
+        return found[1]
+
+    def try_it(self) -> str:
+        """What the command that is printed to be tried answers."""
+        line = next(line for line in self.said.splitlines() if line.startswith("  try "))
+        _, curl, option, header, url = shlex.split(line)
+        assert (curl, option) == ("curl", "-H")
+        name, _, value = header.partition(": ")
+        with DIRECT.open(urllib.request.Request(url, headers={name: value}), timeout=10) as answer:  # noqa: S310
+            return str(answer.read().decode())
 
     def recorded_pids(self) -> dict[str, int]:
         entries = json.loads((self.checkout.folder / ".run" / "children.json").read_text())

@@ -13,6 +13,7 @@ import pytest
 from development import ports
 from development.env_file import variables_of, write_env_file
 from development.locks import held
+from development.processes import is_alive, wait_until
 from tests.end_to_end.checkout import MAKE_RUN, SUPERVISOR, Checkout, Run, free_port, is_set_up
 
 # Several starts of everything, on a machine that may be busy.
@@ -24,6 +25,7 @@ def test_sigterm_to_make_ends_everything(checkout: Checkout) -> None:
 
     with checkout.serve(MAKE_RUN) as running:
         sockets = running.socket_folder
+        assert {"PostgreSQL", "Valkey", "app serve", "app worker"} <= running.processes.keys()
 
         running.process.send_signal(signal.SIGTERM)
         running.wait()
@@ -33,22 +35,43 @@ def test_sigterm_to_make_ends_everything(checkout: Checkout) -> None:
         assert not sockets.exists()
 
 
-def test_ctrl_c_reaches_the_supervisor_only_and_is_no_failure(checkout: Checkout) -> None:
+@pytest.mark.parametrize("child", ["Valkey", "app worker"])
+def test_a_child_that_dies_is_named_and_ends_the_rest(checkout: Checkout, child: str) -> None:
     with checkout.serve() as running:
-        running.interrupt_all()
+        running.processes[child].kill()
 
+        assert running.wait() == 1
+        assert f"{child} was ended by SIGKILL" in running.said
+        assert running.survivors() == []
+
+
+def test_make_dev_runs_changed_code_in_the_worker_and_ctrl_c_is_no_failure(checkout: Checkout) -> None:
+    with checkout.serve((*SUPERVISOR, "--reload")) as running:
+        (before,) = running.processes["app worker"].children()
+
+        changed = checkout.folder / "src" / "app" / "__init__.py"
+        changed.write_text(f"{changed.read_text()}# changed\n")
+
+        is_replaced = wait_until(lambda: not is_alive(before) and running.has_a_ready_worker(), within_seconds=30)
+        assert is_replaced, running.said
+        (after,) = running.processes["app worker"].children()
+        running.interrupt_all()
         assert running.wait() == 0
         assert running.survivors() == []
+        assert not is_alive(after)
         assert "Traceback" not in running.said
 
 
-def test_a_child_that_dies_is_named_and_ends_the_rest(checkout: Checkout) -> None:
+def test_the_line_to_try_works_as_it_is_printed_and_no_log_knows_the_key(checkout: Checkout) -> None:
     with checkout.serve() as running:
-        running.processes["Valkey"].kill()
+        assert running.try_it()
+        is_done = wait_until(lambda: running.try_it().count("confirmed") == 3, within_seconds=20)  # option: example
+        assert is_done, running.try_it()  # option: example
 
-        assert running.wait() == 1
-        assert "Valkey was ended by SIGKILL" in running.said
-        assert running.survivors() == []
+        assert running.said.count(running.key) == 2, "on its own line and in the line to try"
+        logs = list((checkout.folder / ".run").rglob("*.log"))
+        assert len(logs) == 2
+        assert [log for log in logs if running.key in log.read_text(errors="replace")] == []
 
 
 def test_after_a_killed_supervisor_the_next_start_is_clean_and_the_data_are_there(checkout: Checkout) -> None:
@@ -68,12 +91,13 @@ def test_data_survive_a_restart_and_a_second_start_meanwhile_is_refused(checkout
     with checkout.serve() as first:
         in_database(first, "CREATE TABLE kept AS SELECT 42 AS answer")
         refused = checkout.run(*SUPERVISOR)
-        secret = (checkout.folder / ".env").read_text()
+        secret, key = (checkout.folder / ".env").read_text(), first.key
 
     assert refused.returncode == 1
     assert refused.stderr.strip() == "The service is already running from this folder: stop that one first."
     with checkout.serve() as second:
         assert in_database(second, "SELECT answer FROM kept") == 42
+        assert second.key == key
     assert (checkout.folder / ".env").read_text() == secret
     assert (checkout.folder / ".env").stat().st_mode & 0o077 == 0
 
@@ -111,9 +135,17 @@ def test_only_an_asked_for_management_port_must_be_free() -> None:
             patch.setattr(ports, "DEFAULT_MANAGEMENT_PORT", busy)
             chosen = ports.choose_ports({"PORT": str(free_port())})
 
-        assert chosen["MANAGEMENT_PORT"] != str(busy)
+        assert chosen.management != busy
         with pytest.raises(ports.PortUnusable, match=f"MANAGEMENT_PORT {busy} is taken"):
             ports.choose_ports({"PORT": str(free_port()), "MANAGEMENT_PORT": str(busy)})
+
+
+def test_the_worker_takes_the_next_free_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ports, "_is_free", lambda _host, port: port != 9001)
+
+    chosen = ports.choose_ports({"PORT": "9002", "MANAGEMENT_PORT": "9000"})
+
+    assert chosen.of_worker == {"PORT": "9002", "MANAGEMENT_PORT": "9003"}
 
 
 def test_the_example_becomes_an_env_file_with_a_secret_of_its_own(tmp_path: Path) -> None:

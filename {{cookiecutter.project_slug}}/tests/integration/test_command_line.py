@@ -4,12 +4,16 @@ import json
 from pathlib import Path
 
 import pytest
+from fastapi import APIRouter
 from typer.testing import CliRunner
 
 from app import cli
+from app.assembly import application
+from app.assembly.routes import ROUTERS
 from tests.support.commands import STRONG_KEY, for_production, run_app
+from tests.support.doors import router as doors
 
-COMMANDS = ["serve", "migrate", "config", "routes", "openapi"]
+COMMANDS = ["serve", "worker", "migrate", "config", "routes", "openapi"]
 PLANTED = "pl4nted-s3cret"
 UNKNOWN = {"LOG_COLOUR": "red"}
 
@@ -71,10 +75,48 @@ def test_routes_lists_what_is_served() -> None:
     assert "/health/ready" in invoke("routes")
 
 
+def test_routes_tells_who_may_call_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(application, "ROUTERS", [*ROUTERS, doors])
+
+    lines = invoke("routes", COLUMNS="200").splitlines()
+    found = {
+        tuple(route["methods"]): route["callers"]
+        for route in json.loads(invoke("routes", "--json"))
+        if route["path"] == "/v1/doors"
+    }
+
+    assert any("/v1/doors/locks" in line and "doors:pass doors:build" in line for line in lines)
+    assert found == {("GET",): "doors:pass", ("POST",): "doors:build"}
+
+
+@pytest.mark.parametrize("command", ["serve", "routes", "openapi"])
+def test_a_route_without_a_policy_is_one_sentence_and_nothing_is_served(
+    command: str, database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def undeclared() -> None:
+        pass
+
+    router = APIRouter()
+    router.add_api_route("/v1/things", undeclared)
+    monkeypatch.setattr(application, "ROUTERS", [*ROUTERS, router])
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("SECRET_KEY", STRONG_KEY)
+    monkeypatch.setenv("MANAGEMENT_PORT", "0")
+    monkeypatch.setattr("sys.argv", ["app", command])
+
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+
+    printed = capsys.readouterr()
+    assert (ended.value.code, printed.out) == (1, "")
+    assert printed.err.startswith("GET /v1/things does not say who may call it: give it a caller")
+    assert len(printed.err.splitlines()) == 1
+
+
 def test_routes_as_json_is_nothing_but_json() -> None:
     found = json.loads(invoke("routes", "--json", **UNKNOWN))
 
-    assert {"methods": ["GET"], "path": "/health/live", "name": "live"} in found
+    assert {"methods": ["GET"], "path": "/health/live", "name": "live", "callers": "public"} in found
 
 
 def test_openapi_prints_nothing_but_the_document() -> None:
@@ -96,7 +138,7 @@ def test_migrate_brings_an_empty_database_up_to_date(empty_database_url: str) ->
     assert text == "The schema is up to date.\n"
 
 
-@pytest.mark.parametrize("command", ["serve", "config", "migrate"])
+@pytest.mark.parametrize("command", ["serve", "worker", "config", "migrate"])
 def test_a_wrong_configuration_is_one_message_and_code_78(
     command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

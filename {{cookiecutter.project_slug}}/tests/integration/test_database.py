@@ -13,6 +13,7 @@ from app.persistence.database import Database, open_database
 from app.persistence.database_url import DatabaseURL
 from app.persistence.engine import ConnectionOptions, open_connection
 from app.persistence.errors import DatabaseBusy, DatabaseUnavailable, StatementTimedOut
+from app.web.authentication import public
 from app.web.dependencies import CurrentResources, Session
 from tests.support.counters import counters_table
 from tests.support.databases import fetch, options_for
@@ -25,17 +26,20 @@ ROUTER = APIRouter(prefix="/v1/database")
 
 
 @ROUTER.get("/sleep")
+@public
 async def sleep(session: Session, seconds: float) -> None:
     await session.execute(text("SELECT pg_sleep(:seconds)"), {"seconds": seconds})
 
 
 @ROUTER.get("/settings")
+@public
 async def settings_of_the_connection(session: Session) -> dict[str, str]:
     names = ("application_name", "statement_timeout", "idle_in_transaction_session_timeout", "TimeZone")
     return {name: str(await session.scalar(text("SELECT current_setting(:name)"), {"name": name})) for name in names}
 
 
 @ROUTER.post("/counters")
+@public
 async def add(session: Session, fails: bool = False) -> None:
     await session.execute(text("UPDATE counters SET value = value + 1"))
     if fails:
@@ -52,12 +56,14 @@ class Holding:
         self.router.add_api_route("/v1/hold", self.hold)
         self.router.add_api_route("/v1/pass", self.take_and_pass_on)
 
+    @public
     async def hold(self, resources: CurrentResources) -> None:
         async with resources.database.transaction() as session:
             await session.execute(text("SELECT 1"))
             self.taken.set()
             await self.let_go.wait()
 
+    @public
     async def take_and_pass_on(self, resources: CurrentResources) -> None:
         async with resources.database.transaction() as session:
             await session.execute(text("SELECT 1"))

@@ -9,6 +9,7 @@ from fastapi import APIRouter
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
+from app.web.authentication import public
 from app.web.dependencies import Session
 from tests.support.databases import Databases, fetch
 from tests.support.outages import BreakablePostgres
@@ -20,11 +21,13 @@ ROUTER = APIRouter(prefix="/v1/outage")
 
 
 @ROUTER.get("/answer")
+@public
 async def answer(session: Session) -> int:
     return int(await session.scalar(text("SELECT 42")) or 0)
 
 
 @ROUTER.get("/sleep")
+@public
 async def sleep(session: Session) -> None:
     await session.execute(text("SELECT pg_sleep(20)"))
 

@@ -10,6 +10,7 @@ from fastapi import APIRouter
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
+from app.web.authentication import public
 from app.web.dependencies import Session
 from tests.support.databases import Databases, execute
 from tests.support.outages import BreakablePostgres
@@ -21,16 +22,19 @@ PLANTED = "planted-in-a-row"
 
 
 @ROUTER.post("/tables")
+@public
 async def make_table(session: Session) -> None:
     await session.execute(text("CREATE TABLE IF NOT EXISTS troubles (id int)"))
 
 
 @ROUTER.post("/wrong-values")
+@public
 async def send_wrong_value(session: Session) -> None:
     await session.execute(text("SELECT CAST(CAST(:value AS text) AS int)"), {"value": PLANTED})
 
 
 @ROUTER.post("/raised/{code}")
+@public
 async def raise_code(session: Session, code: str) -> None:
     await session.execute(text(f"DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{code}'; END $$"))
 

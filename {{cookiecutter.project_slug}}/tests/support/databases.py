@@ -14,6 +14,8 @@ from app.persistence.database_url import DatabaseURL
 from app.persistence.engine import ConnectionOptions
 from app.persistence.migrations import migrate
 
+QUEUE_TABLES = [f"procrastinate_{name}" for name in ("jobs", "events", "periodic_defers", "workers")]
+
 
 class Databases:
     """Makes and drops databases on one server."""
@@ -41,10 +43,9 @@ class Databases:
             yield url
 
     def truncate(self, url: str) -> None:
-        """Empty every table of ours."""
-        tables = ", ".join(f'"{table.name}"' for table in METADATA.sorted_tables)
-        if tables:
-            execute(url, f"TRUNCATE {tables} CASCADE")
+        """Empty every table of ours, and the queue."""
+        tables = ", ".join([*(f'"{table.name}"' for table in METADATA.sorted_tables), *QUEUE_TABLES])
+        execute(url, f"TRUNCATE {tables} CASCADE")
 
 
 def options_for(url: str) -> ConnectionOptions:

@@ -28,5 +28,10 @@ async def scrape(management: httpx2.AsyncClient) -> Scrape:
     """Everything on `/metrics`."""
     response = await management.get("/metrics")
     assert response.status_code == 200
-    families = text_string_to_metric_families(response.text)
+    return read(response.text)
+
+
+def read(text: str) -> Scrape:
+    """What one answer holds."""
+    families = text_string_to_metric_families(text)
     return Scrape([sample for family in families for sample in family.samples])

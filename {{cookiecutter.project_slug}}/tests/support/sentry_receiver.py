@@ -3,11 +3,15 @@
 import gzip
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+import brotli
+
+DECODERS: dict[str, Callable[[bytes], bytes]] = {"br": brotli.decompress, "gzip": gzip.decompress}
 
 
 @dataclass
@@ -50,7 +54,7 @@ def handler_for(receiver: SentryReceiver) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             receiver.may_answer.wait(timeout=10)
-            receiver.receive(gzip.decompress(body) if self.headers["Content-Encoding"] == "gzip" else body)
+            receiver.receive(DECODERS[self.headers["Content-Encoding"]](body))
             self.send_response(200)
             self.end_headers()
             self.wfile.write(b"{}")

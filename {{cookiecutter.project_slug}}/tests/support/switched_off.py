@@ -7,12 +7,12 @@ import os
 
 import pytest
 
-from tests.support.switches import SWITCHES
-
 
 def switch_off_what_is_asked() -> None:
     """Before any application is made."""
     if name := os.environ.get("SWITCHED_OFF"):
+        from tests.support.switches import SWITCHES  # the whole service: most processes need not import it
+
         SWITCHES[name](pytest.MonkeyPatch())
 
 

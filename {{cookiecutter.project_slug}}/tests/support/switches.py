@@ -3,80 +3,58 @@
 `docs/features.md` names these switches. Each takes one thing out of the assembled service.
 """
 
-import hmac  # option: example
-from collections.abc import AsyncIterator, Callable
+import re
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter
+from fastapi.utils import generate_unique_id
+from procrastinate.jobs import Job as StoredJob
+from procrastinate.manager import JobManager
 from pydantic import SecretStr
 from pytest import MonkeyPatch  # noqa: PT013 - a type here
-from starlette.middleware import Middleware
 
-from app.assembly import application, instruments, lifespan
-from app.assembly.middleware import middleware
-from app.assembly.routes import ROUTERS
+from app.assembly import application, instruments
 from app.cli import config
+from app.core.versions import SeenVersions
 from app.health import draining
-from app.observability import logging
+from app.jobs import attempt, pruning, queue
+from app.jobs.job import Job
+from app.jobs.recording import Recorder
+from app.jobs.rescue import Rescue
+from app.jobs.sql import sql
+from app.jobs.worker import Worker
+from app.observability import logging, redaction
 from app.observability.error_tracking import ErrorTracker
 from app.persistence import database, engine, migrations
-from app.resources import Resources, open_resources
+from app.security import callers
+from app.security.keys import Key
+from app.security.models import ApiKey
+from app.security.verified_keys import VerifiedKeys
 from app.settings import loading
-from app.web import dependencies, openapi
+from app.web import authentication, dependencies, openapi
 from app.web.middleware import error_boundary
 from app.web.middleware.access_log import AccessLog
+from app.web.middleware.body_limit import BodyLimit
+from app.web.middleware.compression import Compression
 from app.web.middleware.cors import Cors
-from app.web.middleware.edge import Concern, Edge
 from app.web.middleware.http_metrics import HttpMetrics
+from app.web.middleware.json_bodies import JsonBodies
 from app.web.middleware.request_context import RequestContext
+from app.web.middleware.security_headers import SecurityHeaders
 from app.web.middleware.transaction_retry import TransactionRetry
 from app.web.middleware.trusted_hosts import TrustedHosts
-
-Switch = Callable[[MonkeyPatch], None]
-
-
-def replaced(owner: object, name: str, by: object) -> Switch:
-    """One name bound to something that does nothing."""
-    return lambda patch: patch.setattr(owner, name, by)
-
-
-def without_middleware(cls: Any) -> Switch:
-    """The list of middlewares with one left out."""
-
-    def shortened(*given: Any) -> list[Middleware]:
-        return [item for item in middleware(*given) if item.cls != cls]
-
-    return replaced(application, "middleware", shortened)
-
-
-def without_concern(cls: type[Concern]) -> Switch:
-    """The edge with one concern left out."""
-
-    def shortened(*given: Any) -> list[Middleware]:
-        edge, *others = middleware(*given)
-        concerns: Any = edge.kwargs["concerns"]
-        return [Middleware(Edge, concerns=[item for item in concerns if not isinstance(item, cls)]), *others]
-
-    return replaced(application, "middleware", shortened)
-
-
-def without_check(name: str) -> Switch:
-    """The health report with one check left out."""
-
-    @asynccontextmanager
-    async def opened(*given: Any) -> AsyncIterator[Resources]:
-        async with open_resources(*given) as resources:
-            checks = tuple(check for check in resources.checks if check.name != name)
-            yield replace(resources, checks=checks)
-
-    return lambda patch: patch.setattr(lifespan, "open_resources", opened)
-
-
-def without_router(path: str) -> Switch:
-    """The list of routers with the one left out that serves this path."""
-    return replaced(application, "ROUTERS", [router for router in ROUTERS if router.prefix != path])
+from tests.features.orders.switches import SWITCHES as ORDERS  # option: example
+from tests.support.switching import (
+    Switch,
+    idle,
+    nothing,
+    replaced,
+    without_check,
+    without_concern,
+    without_middleware,
+)
 
 
 def commit_after_answering(patch: MonkeyPatch) -> None:
@@ -96,24 +74,58 @@ def shown(value: Any) -> Any:
     return value.get_secret_value() if isinstance(value, SecretStr) else value
 
 
-def nothing(*_: Any) -> None:
-    """Instead of a report."""
-
-
 async def unlocked(_connection: Any) -> None:
     """Migrate at once, whoever else does."""
+
+
+def only_wrong_secrets(key: Key, row: ApiKey | None) -> callers.Refusal | None:
+    """Never revoked, never expired."""
+    return callers.Refusal.UNKNOWN if row is None or key.digest != row.digest else None
+
+
+async def enqueue_at_once(self: queue.JobQueue, job: Job) -> int:
+    """Whatever becomes of the data."""
+    found = await self.session.execute(queue.ENQUEUE, queue.parameters(job))
+    await self.session.commit()
+    return int(found.scalar_one())
+
+
+async def scheduled_by_each(self: JobManager, *, job: StoredJob, **_: Any) -> int | None:
+    """Whatever the other workers do."""
+    return (await self.defer_job_async(job)).id
+
+
+def cut_short(self: Worker[Any]) -> None:
+    """Without finishing what runs."""
+    self.attempts.cut_short()
+    self.stopping.set()
 
 
 SWITCHES: dict[str, Switch] = {
     "request-context": without_concern(RequestContext),
     "access-log": without_concern(AccessLog),
     "http-metrics": without_concern(HttpMetrics),
+    "security-headers": without_concern(SecurityHeaders),
     "trusted-hosts": without_middleware(TrustedHosts),
     "cors": without_middleware(Cors),
     "error-boundary": without_middleware(error_boundary.ErrorBoundary),
+    "body-limit": without_middleware(BodyLimit),
+    "json-bodies": without_middleware(JsonBodies),
+    "compression": without_middleware(Compression),
     "transaction-retry": without_middleware(TransactionRetry),
     "problems": replaced(application, "HANDLERS", {}),
     "documented-problems": replaced(openapi, "describe_problems", lambda _document: None),
+    "seen-versions": replaced(SeenVersions, "require", nothing),
+    "operation-names": replaced(application, "operation_id", generate_unique_id),
+    "documented-scopes": replaced(openapi, "describe_scopes", nothing),
+    "api-keys": replaced(callers, "fault_of", nothing),
+    "useless-keys": replaced(callers, "fault_of", only_wrong_secrets),
+    "scopes": replaced(callers.Callers, "demand", nothing),
+    "deny-by-default": replaced(application, "check_policies", nothing),
+    "verified-keys": replaced(VerifiedKeys, "get", nothing),
+    "caller-in-logs": replaced(authentication, "bind_caller", lambda **_: None),
+    "counted-refusals": replaced(callers.Callers, "record", lambda *_, **__: None),
+    "redacted-keys": replaced(redaction, "API_KEY", re.compile("(?!)")),
     "api-reference": replaced(application, "api_reference_router", lambda **_: APIRouter()),
     "commit-first": commit_after_answering,
     "fair-queue": replaced(database.Database, "turn", without_waiting),
@@ -129,6 +141,14 @@ SWITCHES: dict[str, Switch] = {
     "masked-secrets": replaced(config, "masked", shown),
     "migration-lock": replaced(migrations, "lock_out_others", unlocked),
     "redaction": replaced(logging, "redact_event", lambda _logger, _method, event: event),
-    "signed-cursors": replaced(hmac, "compare_digest", lambda *_: True),  # option: example
-    "orders": without_router("/v1/orders"),  # option: example
+    "enqueue-with-data": replaced(queue.JobQueue, "enqueue", enqueue_at_once),
+    "retries": replaced(Job, "max_attempts", 1),
+    "dead-letter": replaced(Recorder, "given_up", nothing),
+    "rescue": replaced(Rescue, "look", idle),
+    "scheduled-once": replaced(JobManager, "defer_periodic_job", scheduled_by_each),
+    "graceful-stop": replaced(Worker, "stop", cut_short),
+    "worker-check": replaced(Worker, "probe", idle),
+    "pruned-jobs": replaced(pruning, "PRUNE", sql("SELECT 1 WHERE false AND :days > :batch")),
+    "job-context": replaced(attempt, "begin_job", lambda **_: None),
+    **ORDERS,  # option: example
 }

@@ -15,6 +15,8 @@ from app import cli
 from app.assembly.routes import ROUTERS
 from app.core.errors import NotFound
 from app.observability.context import bind_caller
+from app.security.principal import Principal
+from app.web.authentication import public, requires
 from tests.support.ports import is_listening
 from tests.support.switched_off import switch_off_what_is_asked
 from tests.support.waiting import until
@@ -28,6 +30,7 @@ Secret = Annotated[str, Header(alias="X-Token")]
 
 
 @router.get("/ours")
+@public
 async def log_ours(token: Secret) -> None:
     """Our own events, with secrets wherever they may be."""
     bind_caller(user="user-1", tenant="tenant-1")
@@ -41,7 +44,16 @@ async def log_ours(token: Secret) -> None:
     log.debug("ours_in_detail")
 
 
+@router.get("/caller")
+async def log_carelessly(caller: Annotated[Principal, requires("talk:listen")], request: Request) -> None:
+    """Whatever came with the caller's request."""
+    key = request.headers["authorization"].split()[1]
+    log.info("careless", line=f"{caller.subject} sent {key} as it is", address=str(request.url))
+    third_party.warning("refusing %s", key)
+
+
 @router.get("/theirs")
+@public
 async def log_theirs(token: Secret) -> None:
     """What a library would write."""
     third_party.error(
@@ -50,6 +62,7 @@ async def log_theirs(token: Secret) -> None:
 
 
 @router.get("/crash")
+@public
 async def crash(token: Secret) -> None:
     """With secrets in the message, in the cause and in local variables."""
     password = token
@@ -60,6 +73,7 @@ async def crash(token: Secret) -> None:
 
 
 @router.get("/last")
+@public
 async def outlast_the_signal(request: Request) -> str:
     """Answers when the process has closed the port that this request came to."""
     log.info("last_began")
@@ -69,6 +83,7 @@ async def outlast_the_signal(request: Request) -> str:
 
 
 @router.get("/endless")
+@public
 async def never_end() -> None:
     """Has to be cut off."""
     log.info("endless_began")
@@ -76,6 +91,7 @@ async def never_end() -> None:
 
 
 @router.get("/missing")
+@public
 async def miss() -> None:
     """Something that is expected to happen."""
     raise NotFound("There is no such thing.")

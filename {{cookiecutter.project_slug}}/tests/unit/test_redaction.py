@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from app.observability.logging import to_json
 from app.observability.redaction import REDACTED, is_sensitive, redact, redact_text
+from app.security.keys import new_key
 
 PLANTED = "pl4nted-s3cret"
 
@@ -158,6 +159,23 @@ def test_harmless_text_stays_as_it_is(text: str) -> None:
     assert redact_text(text) == text
 
 
+@pytest.mark.parametrize(
+    "around", ["{}", "x{}y", "/v1/{}/x", "?k={}&b=1", '"{}"', "bearer {}", "Basic {}", "{}@host", "a\n{}\n"]
+)
+def test_an_api_key_survives_nowhere_in_a_line(around: str) -> None:
+    key = new_key()
+
+    assert key.secret not in redact_text(around.format(key.text))
+    assert key.secret[:30] not in redact_text(around.format(key.text[:-13])), "cut off, too"
+
+
+def test_the_prefix_of_a_key_may_be_shown() -> None:
+    subject = f"key:{new_key().prefix}"
+
+    assert redact_text(f"{subject} passed") == f"{subject} passed"
+    assert redact({"user": subject, "key_prefix": "k3Jw9Zq7Lx2b"}) == {"user": subject, "key_prefix": "k3Jw9Zq7Lx2b"}
+
+
 def test_what_surrounds_a_secret_stays_readable() -> None:
     assert redact_text("GET /x?token=abc&page=2") == f"GET /x?token={REDACTED}&page=2"
     assert redact_text("postgresql://app:abc@db/app") == f"postgresql://app:{REDACTED}@db/app"
@@ -198,7 +216,14 @@ def test_nothing_that_is_logged_makes_the_log_fail(value: Any) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["a" * 60_000 + " @", "password" * 8_000 + "=", "token_" * 9_000 + "=", "://" * 20_000 + "@", "'," * 30_000],
+    [
+        "a" * 60_000 + " @",
+        "apikey_" * 9_000 + "=",
+        "password" * 8_000 + "=",
+        "token_" * 9_000 + "=",
+        "://" * 20_000 + "@",
+        "'," * 30_000,
+    ],
     ids=lambda text: text[:6],
 )
 def test_a_hostile_text_costs_little(text: str) -> None:

@@ -5,17 +5,21 @@ from fastapi import FastAPI
 from app.assembly.instruments import open_instruments
 from app.assembly.lifespan import lifespan_of
 from app.assembly.middleware import middleware
+from app.assembly.policies import check_policies
 from app.assembly.routes import ROUTERS
 from app.core.identity import service_identity
 from app.health.draining import Draining
 from app.settings import Settings
 from app.web.api_reference.pages import api_reference_router
-from app.web.openapi import DocumentedFastAPI
+from app.web.openapi import DocumentedFastAPI, operation_id
 from app.web.problems import HANDLERS
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """The whole service, the same for production and for tests. It connects to nothing until its lifespan begins."""
+    """The whole service, the same for production and for tests. It connects to nothing until its lifespan begins.
+
+    Raises `RoutesWithoutPolicy` when a route does not say who may call it.
+    """
     identity = service_identity()
     instruments = open_instruments(settings)
     draining = Draining()
@@ -30,6 +34,7 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan_of(settings, instruments, draining),
         middleware=middleware(settings, instruments),
         exception_handlers=HANDLERS,
+        generate_unique_id_function=operation_id,
         telemetry={"tracing": False},
     )
     app.state.draining = draining
@@ -37,4 +42,5 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(router)
     if settings.shows_docs:
         app.include_router(api_reference_router(title=identity.title))
+    check_policies(app)
     return app

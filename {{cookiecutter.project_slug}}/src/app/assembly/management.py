@@ -8,13 +8,16 @@ import uvicorn
 from fastapi import FastAPI, Response
 from starlette.middleware import Middleware
 
+from app.assembly.policies import check_policies
 from app.assembly.sockets import listen
 from app.health import routes as health_routes
 from app.health.report import Health
 from app.observability.metrics import CONTENT_TYPE, Metrics
 from app.settings import Settings
+from app.web.authentication import public
 from app.web.middleware.edge import Edge
 from app.web.middleware.request_context import RequestContext
+from app.web.middleware.security_headers import SecurityHeaders
 from app.web.problems import HANDLERS
 
 
@@ -59,14 +62,16 @@ def create_management_app(*, health: Health, metrics: Metrics) -> FastAPI:
     app = FastAPI(
         openapi_url=None,
         lifespan=lifespan,
-        middleware=[Middleware(Edge, concerns=[RequestContext()])],
+        middleware=[Middleware(Edge, concerns=[RequestContext(), SecurityHeaders()])],
         exception_handlers=HANDLERS,
         telemetry={"tracing": False},
     )
     app.include_router(health_routes.router)
 
     @app.get("/metrics")
+    @public
     async def expose_metrics() -> Response:
         return Response(metrics.expose(), media_type=CONTENT_TYPE)
 
+    check_policies(app)
     return app

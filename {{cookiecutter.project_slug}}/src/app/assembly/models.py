@@ -4,10 +4,12 @@ from sqlalchemy import MetaData
 
 from app.features.orders import models as orders  # option: example
 from app.persistence.models import Model
+from app.security.models import ApiKey
 
 # An import alone would look unused, and a table that is missing here looks to Alembic as if it should be dropped.
 MODELS: list[type[Model]] = [
     Model,
+    ApiKey,
     orders.Order,  # option: example
 ]
 

@@ -4,8 +4,10 @@ import sys
 
 import typer
 
-from app.cli import config, migrate, openapi, routes, serve
-from app.core.errors import Unavailable
+from app.assembly.policies import RoutesWithoutPolicy
+from app.cli import config, jobs, keys, migrate, openapi, routes, serve, worker
+from app.core.checks import CheckFailed
+from app.core.errors import Conflict, NotFound, Unavailable
 from app.core.identity import service_identity
 from app.observability.redaction import redact_text
 from app.settings import ConfigurationError
@@ -13,6 +15,7 @@ from app.settings import ConfigurationError
 # EX_CONFIG and EX_UNAVAILABLE of sysexits.h
 WRONG_CONFIGURATION = 78
 SERVER_UNREACHABLE = 69
+FAILED = 1
 
 commands = typer.Typer(
     help=f"Operate {service_identity().title}. Exit codes: 78 wrong configuration, 69 a server cannot be reached.",
@@ -20,8 +23,10 @@ commands = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (serve.serve, migrate.migrate, config.config, routes.routes, openapi.openapi):
+for command in (serve.serve, worker.worker, migrate.migrate, config.config, routes.routes, openapi.openapi):
     commands.command()(command)
+commands.add_typer(keys.commands, name="keys")
+commands.add_typer(jobs.commands, name="jobs")
 
 
 def main() -> None:
@@ -30,6 +35,8 @@ def main() -> None:
         commands()
     except ConfigurationError as error:
         fail(str(error), WRONG_CONFIGURATION)
+    except (RoutesWithoutPolicy, CheckFailed, NotFound, Conflict) as error:
+        fail(str(error), FAILED)
     except Unavailable as error:
         fail(redact_text(f"{error} ({error.__cause__ or type(error).__name__})"), SERVER_UNREACHABLE)
 

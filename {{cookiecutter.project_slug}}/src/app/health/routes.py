@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Request, Response, status
 from pydantic import BaseModel
 
 from app.health.report import Health, Report, Status
+from app.security.public import public
 
 router = APIRouter(prefix="/health", tags=["health"])
 
@@ -31,7 +32,7 @@ class HealthView(BaseModel):
     components: dict[str, ComponentView] = {}
 
 
-def get_health(request: Request) -> Health:
+async def get_health(request: Request) -> Health:
     return cast("Health", request.state.health)
 
 
@@ -39,12 +40,14 @@ CurrentHealth = Annotated[Health, Depends(get_health)]
 
 
 @router.get("/live", summary="Is the process able to answer?")
+@public
 async def live() -> HealthView:
     """Touches no dependency."""
     return HealthView(status=Status.PASS)
 
 
 @router.get("/ready", summary="Should requests be sent here?", responses={503: {"model": HealthView}})
+@public
 async def ready(health: CurrentHealth, response: Response) -> HealthView:
     """503 when a critical dependency fails, and while the process drains."""
     report = await health.report()
@@ -53,6 +56,7 @@ async def ready(health: CurrentHealth, response: Response) -> HealthView:
 
 
 @router.get("/startup", summary="Has it been ready since it started?", responses={503: {"model": HealthView}})
+@public
 async def startup(health: CurrentHealth, response: Response) -> HealthView:
     """503 until every critical dependency has been well at the same time once."""
     report = await health.report()

@@ -1,8 +1,11 @@
-"""The facts that every log line and error report of a request carries."""
+"""The facts that every log line and error report of a request or a job carries."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from structlog.contextvars import bind_contextvars, clear_contextvars, get_contextvars
+
+CARRIED = frozenset({"request_id", "trace_id", "user", "tenant"})
 
 
 def begin_request(*, request_id: str, trace_id: str) -> None:
@@ -14,6 +17,23 @@ def begin_request(*, request_id: str, trace_id: str) -> None:
 def bind_caller(*, user: str, tenant: str) -> None:
     """Add who is calling, as soon as it is known."""
     bind_contextvars(user=user, tenant=tenant)
+
+
+def context_to_carry() -> dict[str, str]:
+    """What work that is done later should know of the request that asked for it."""
+    return {name: str(value) for name, value in get_contextvars().items() if name in CARRIED}
+
+
+def begin_job(*, job_id: int, job: str, attempt: int, carried: Mapping[str, str]) -> None:
+    """Forget what was bound and bind this job, with what it carries of the request that enqueued it."""
+    clear_contextvars()
+    bind_contextvars(**{name: value for name, value in carried.items() if name in CARRIED})
+    bind_contextvars(job_id=job_id, job=job, attempt=attempt)
+
+
+def end_job() -> None:
+    """Forget everything that was bound."""
+    clear_contextvars()
 
 
 def end_request() -> None:

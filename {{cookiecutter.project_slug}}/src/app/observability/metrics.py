@@ -15,6 +15,9 @@ from prometheus_client.process_collector import ProcessCollector
 # Seconds. Dense around the targets (p95 below 0.2, p99 below 1), sparse elsewhere: each bucket is a series per route.
 LATENCY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2.5, 5, 10)
 
+# Seconds. Jobs may take minutes.
+JOB_BUCKETS = (0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900)
+
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -43,10 +46,41 @@ class Metrics:
         self.database_waiting = Gauge(
             "database_pool_waiting", "Callers that wait for a connection.", registry=self.registry
         )
+        self.caller_refusals = Counter(
+            "caller_refusals", "Callers turned away, by reason.", ("reason",), registry=self.registry
+        )
         self.component_up = Gauge(
             "health_component_up", "1 while the dependency's check passes.", ("component",), registry=self.registry
         )
+        self.business_events = Counter(
+            "business_events", "What happened, in the words of the business.", ("event",), registry=self.registry
+        )
+
+    def count_event(self, event: str) -> None:
+        """One more of what the business calls by this name; the names stand in the code, so there are few."""
+        self.business_events.labels(event).inc()
 
     def expose(self) -> bytes:
         """Everything in Prometheus' text format."""
         return generate_latest(self.registry)
+
+
+class JobMetrics:
+    """What a worker counts. Only a worker has these: an API process that showed an empty queue would lie."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.finished = Counter(
+            "jobs_finished", "Attempts at jobs, by how they ended.", ("job", "outcome"), registry=registry
+        )
+        self.seconds = Histogram(
+            "job_duration_seconds", "Time that one attempt took.", ("job",), registry=registry, buckets=JOB_BUCKETS
+        )
+        self.running = Gauge("jobs_running", "Jobs that this worker runs now.", registry=registry)
+        self.rescued = Counter("jobs_rescued", "Jobs taken over from lost workers.", registry=registry)
+        self.waiting = Gauge("jobs_waiting", "Jobs that are due; counting stops at 10000.", registry=registry)
+        self.oldest = Gauge(
+            "jobs_oldest_waiting_seconds", "For how long the job that is next in line has been due.", registry=registry
+        )
+        self.failed = Gauge(
+            "jobs_failed", "Jobs that were given up; an operator retries or cancels them.", registry=registry
+        )

@@ -30,9 +30,11 @@ HEADER = re.compile(r"(?i)((?:authorization|cookie)[\"']?\s*[=:]\s*)(?:b?\"[^\"]
 # A header as ASGI passes it: `(b'authorization', b'Bearer …')`.
 PAIR = re.compile(rf"(?i)((?:authorization|cookie|{WORDS})[\"'],\s*b?)(?:\"[^\"]*\"?|'[^']*'?)")
 BARE_TOKEN = re.compile(r"(?i:\bbearer\s+)[\w.~+/=-]{16,}|(?<![\w-])eyJ[\w-]{8,}\.[\w-]+\.[\w-]*")
+# Our own API keys (`security/keys.py`), wherever they stand; cut off in the middle they are secrets still.
+API_KEY = re.compile(r"apikey_[A-Za-z0-9]{12}_[A-Za-z0-9]+")
 URL_PASSWORD = re.compile(r"(\w://[^\s:/@]*:)[^\s/]+(?=@)")
 # Most texts have none of these, and then a single search is enough.
-SUSPICIOUS = re.compile(r"[=:@'\"]|eyJ|[Bb]earer |BEARER ")
+SUSPICIOUS = re.compile(r"[=:@'\"]|eyJ|[Bb]earer |BEARER |apikey_")
 # The look-behind keeps it linear: without it a long word is tried from each of its letters. A release such as
 # `shop@1.2.0.dev1` does not end like a domain.
 EMAIL_ADDRESS = re.compile(r"(?<![\w.+-])[\w.+-]+@(?:[\w-]+\.)+[A-Za-z]{2,}\b")
@@ -78,4 +80,6 @@ def redact_text(text: str) -> str:
         return text
     for pattern in (URL_PASSWORD, HEADER, ASSIGNMENT, PAIR):
         text = pattern.sub(rf"\1{REDACTED}", text)
-    return EMAIL_ADDRESS.sub(REDACTED, BARE_TOKEN.sub(REDACTED, text))
+    for pattern in (API_KEY, BARE_TOKEN, EMAIL_ADDRESS):
+        text = pattern.sub(REDACTED, text)
+    return text

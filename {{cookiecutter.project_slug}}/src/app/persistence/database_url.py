@@ -4,8 +4,9 @@ asyncpg understands most of libpq's parameters. It takes each one that it does n
 setting of the server's, which then refuses the connection, so those are dropped or translated here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from math import ceil
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit
 
@@ -81,8 +82,13 @@ class DatabaseURL:
     def is_plaintext_remote(self) -> bool:
         """Whether data may cross a network unencrypted: the default, `prefer`, gives in to a server without TLS."""
         is_remote = any(host not in LOCAL_HOSTS and not host.startswith(("/", "@")) for host in self.hosts)
-        is_encrypted = self.parameters.get("sslmode") in ENCRYPTED_MODES or wants_system_trust(self.parameters)
+        is_encrypted = self.parameters.get("sslmode") in ENCRYPTED_MODES or self.trusts_system
         return is_remote and not is_encrypted
+
+    @property
+    def trusts_system(self) -> bool:
+        """Whether the server is checked against the system's certificates."""
+        return wants_system_trust(self.parameters)
 
     def connect_arguments(self) -> dict[str, Any]:
         """Keyword arguments for `asyncpg.connect`."""
@@ -96,6 +102,23 @@ class DatabaseURL:
             kept.pop("sslrootcert", None)
         arguments |= overruling(kept)
         return {"dsn": self.parts._replace(query=urlencode(kept)).geturl(), **arguments}
+
+    def libpq_arguments(self, known: Collection[str]) -> dict[str, str]:
+        """Keyword arguments for `psycopg.connect`, whose libpq has the `known` options; what else the URL
+        names is for the server, as with asyncpg.
+        """
+        servers = server_of(self.parts).split(",")
+        ports = [port_of(item) for item in servers]
+        login = {"user": unquote(self.parts.username or ""), "password": unquote(self.parts.password or "")}
+        place = {"host": ",".join(map(host_of, servers)), "port": ",".join(ports) if any(ports) else ""}
+        named = {**login, **place, "dbname": unquote(self.parts.path.strip("/")), **self.parameters}
+        arguments = {name: value for name, value in named.items() if value and name in known}
+        settings = [f"-c {name}={value}" for name, value in self.parameters.items() if name not in known]
+        if settings:
+            arguments["options"] = " ".join([self.parameters.get("options", ""), *settings]).strip()
+        if "connect_timeout" in arguments:
+            arguments["connect_timeout"] = str(ceil(float(arguments["connect_timeout"])))  # libpq knows whole seconds
+        return arguments | ({"sslmode": "verify-full", "sslrootcert": "system"} if self.trusts_system else {})
 
 
 def refuse_unusable(parts: SplitResult, parameters: Mapping[str, str]) -> None:

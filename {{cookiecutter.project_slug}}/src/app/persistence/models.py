@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import DateTime, MetaData, func
+from sqlalchemy import DateTime, MetaData, String, func
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from app.core.ids import new_id
@@ -26,3 +26,10 @@ class Model(DeclarativeBase):
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Owned:
+    """A row of the business: whose it is, and who made it. Every query about it filters by `tenant_id`."""
+
+    tenant_id: Mapped[UUID]
+    created_by: Mapped[str] = mapped_column(String(64))

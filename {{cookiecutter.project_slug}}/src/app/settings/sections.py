@@ -11,13 +11,33 @@ from pydantic import BaseModel, ConfigDict, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from app.settings import sources
-from app.settings.types import DatabaseAddress, Dsn, Level, Names, PoolSize, Port, RedisAddress, Seconds
+from app.settings.types import (
+    Bytes,
+    DatabaseAddress,
+    Days,
+    Dsn,
+    Level,
+    Names,
+    PoolSize,
+    Port,
+    RedisAddress,
+    Seconds,
+    StallSeconds,
+    TimeLimit,
+)
 
 
 class Section(BaseModel):
     """Settings that belong together."""
 
     model_config = ConfigDict(frozen=True)
+
+
+class Body(Section):
+    """What a caller may send. A route that takes more says so: `max_body_size` in its decorator."""
+
+    limit_bytes: Bytes = 1_048_576
+    timeout_seconds: TimeLimit = 20.0
 
 
 class Cors(Section):
@@ -65,6 +85,14 @@ class Redis(Section):
     pool_size: PoolSize = 20
 
 
+class Jobs(Section):
+    """The worker. A job runs again when its worker has given no sign of life for `stalled_seconds`."""
+
+    concurrency: PoolSize = 10
+    stalled_seconds: StallSeconds = 30.0
+    keep_days: Days = 7
+
+
 class Sentry(Section):
     """Error tracking. Without a DSN the library is not even imported."""
 
@@ -92,8 +120,10 @@ class Settings(BaseSettings):
     secret_key: SecretStr | None = None
     allowed_hosts: Names = ["*"]
     trusted_proxies: Names = []
+    body: Body = Body()
     cors: Cors = Cors()
     docs: Docs = Docs()
+    jobs: Jobs = Jobs()
     log: Log = Log()
     management: Management = Management()
     database: Database = Database()

@@ -12,6 +12,11 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 PoolSize = Annotated[int, Field(ge=1, le=500)]
 # A day at most: nothing here waits longer, and infinity is a mistake.
 Seconds = Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)]
+TimeLimit = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+Bytes = Annotated[int, Field(ge=1)]
+# A second at least: a busy event loop or a short hiccup of the network is no death.
+StallSeconds = Annotated[float, Field(ge=1, le=3_600, allow_inf_nan=False)]
+Days = Annotated[int, Field(ge=1, le=3_650)]
 Level = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(str.upper)]
 
 REDIS_SCHEMES = ("redis", "rediss", "unix")

@@ -1,4 +1,8 @@
-"""What routes ask for, as types in their signatures."""
+"""What routes ask for, as types in their signatures.
+
+All of these are asynchronous, though few wait for anything: FastAPI runs an ordinary function in a thread, which costs
+a request more than its whole way through the middlewares.
+"""
 
 from collections.abc import AsyncIterator
 from typing import Annotated, cast
@@ -6,11 +10,12 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.jobs.queue import JobQueue
 from app.resources import Resources
 from app.web.pagination import Cursors
 
 
-def get_resources(request: Request) -> Resources:
+async def get_resources(request: Request) -> Resources:
     """What the lifespan opened."""
     return cast("Resources", request.state.resources)
 
@@ -28,7 +33,15 @@ async def open_session(resources: CurrentResources) -> AsyncIterator[AsyncSessio
 Session = Annotated[AsyncSession, Depends(open_session, scope="function")]
 
 
-def get_cursors(resources: CurrentResources) -> Cursors:
+async def get_jobs(session: Session) -> JobQueue:
+    """Jobs are enqueued in the request's own transaction."""
+    return JobQueue(session)
+
+
+Jobs = Annotated[JobQueue, Depends(get_jobs)]
+
+
+async def get_cursors(resources: CurrentResources) -> Cursors:
     """Cursors signed with this service's key."""
     return Cursors(resources.secret_key)
 

@@ -1,10 +1,14 @@
 """What the OpenAPI document says about problems, the same for every route."""
 
+from itertools import chain
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from starlette.routing import Route
 
 from app.core.errors import ServiceError
+from app.web.authentication import public
 from app.web.problems import MEDIA_TYPE, Problem, status_of
 
 CONTENT = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
@@ -15,17 +19,30 @@ Document = dict[str, Any]  # Any: JSON
 
 def problems(*errors: type[ServiceError]) -> dict[int | str, Document]:
     """For a route's `responses`: the errors that it may answer with."""
-    return {status_of(error).value: {"description": error.__doc__, "content": CONTENT} for error in errors}
+    return {str(status_of(error).value): {"description": error.__doc__, "content": CONTENT} for error in errors}
+
+
+def operation_id(route: APIRoute) -> str:
+    """The function's name: client generators make a method of it."""
+    return route.name
 
 
 class DocumentedFastAPI(FastAPI):
     """FastAPI whose OpenAPI document describes the problems that we really answer with."""
+
+    def setup(self) -> None:
+        """Adds the route of the document, which is for everybody."""
+        super().setup()
+        for route in self.routes:
+            if isinstance(route, Route) and route.path == self.openapi_url:
+                public(route.endpoint)
 
     def openapi(self) -> Document:
         """The document, made once."""
         if self.openapi_schema is None:
             document = super().openapi()
             describe_problems(document)
+            describe_scopes(document)
             self.openapi_schema = document
         return self.openapi_schema
 
@@ -42,6 +59,19 @@ def describe_problems(document: Document) -> None:
         if "422" in responses:
             responses["422"] = {"description": "The request is not valid.", "content": CONTENT}
         responses["default"] = {"description": "Any other failure.", "content": CONTENT}
+
+
+def describe_scopes(document: Document) -> None:
+    """Say in words what each secured operation needs, and how it refuses."""
+    for operation in operations(document):
+        scopes = [scope for scheme in operation.get("security", ()) for scope in chain(*scheme.values())]
+        if scopes:
+            needs = "Needs the scope " + " and ".join(f"`{scope}`" for scope in scopes) + "."
+            operation["description"] = f"{operation.get('description', '')}\n\n{needs}".strip()
+            operation["responses"] |= {
+                "401": {"description": "There is no API key, or not a valid one.", "content": CONTENT},
+                "403": {"description": "The API key lacks the scope.", "content": CONTENT},
+            }
 
 
 def operations(document: Document) -> list[Document]:

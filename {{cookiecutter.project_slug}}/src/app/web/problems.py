@@ -1,9 +1,9 @@
 """Answers for what went wrong: `application/problem+json` (RFC 9457), the same shape for everything."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
@@ -11,7 +11,17 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from app.core.errors import Conflict, InvalidRequest, NotFound, ServiceError, Unavailable
+from app.core.errors import (
+    Conflict,
+    Forbidden,
+    InvalidRequest,
+    NotFound,
+    PreconditionFailed,
+    PreconditionRequired,
+    ServiceError,
+    Unauthenticated,
+    Unavailable,
+)
 from app.observability.context import current_request_id
 
 MEDIA_TYPE = "application/problem+json"
@@ -25,8 +35,14 @@ STATUS_OF: dict[type[ServiceError], HTTPStatus] = {
     NotFound: HTTPStatus.NOT_FOUND,
     Conflict: HTTPStatus.CONFLICT,
     InvalidRequest: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Unauthenticated: HTTPStatus.UNAUTHORIZED,
+    Forbidden: HTTPStatus.FORBIDDEN,
+    PreconditionFailed: HTTPStatus.PRECONDITION_FAILED,
+    PreconditionRequired: HTTPStatus.PRECONDITION_REQUIRED,
     Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
+
+Found = TypeVar("Found")
 
 
 class FieldError(BaseModel):
@@ -76,15 +92,45 @@ def problem_of(error: Exception, *, instance: str) -> Response:
     if not isinstance(error, ServiceError):
         detail = "The service failed. It has been told; quote the request id if you ask about it."
         return problem_response(HTTPStatus.INTERNAL_SERVER_ERROR, instance=instance, detail=detail)
-    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, Unavailable) else None
-    return problem_response(
-        status_of(type(error)), instance=instance, type_=type_of(type(error)), detail=str(error), headers=headers
-    )
+    kind = type(error)
+    headers = nearest(HEADERS_OF, kind)(error)
+    return problem_response(status_of(kind), instance=instance, type_=type_of(kind), detail=str(error), headers=headers)
+
+
+def no_headers(_error: ServiceError) -> dict[str, str]:
+    return {}
+
+
+def challenge(error: Unauthenticated) -> dict[str, str]:
+    """RFC 6750, section 3.1: whoever sent nothing is told no error code."""
+    return {"WWW-Authenticate": 'Bearer error="invalid_token"' if error.is_refused else "Bearer"}
+
+
+def missing_scope(error: Forbidden) -> dict[str, str]:
+    """RFC 6750, section 3.1, too."""
+    return {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{error.scope}"'} if error.scope else {}
+
+
+def time_to_wait(error: Unavailable) -> dict[str, str]:
+    return {"Retry-After": str(error.retry_after)}
+
+
+HEADERS_OF: dict[type[ServiceError], Callable[[Any], dict[str, str]]] = {  # Any: each takes its own kind of error
+    ServiceError: no_headers,
+    Unauthenticated: challenge,
+    Forbidden: missing_scope,
+    Unavailable: time_to_wait,
+}
 
 
 def status_of(error: type[ServiceError]) -> HTTPStatus:
     """The status of the nearest class in the tree."""
-    return next(STATUS_OF[kind] for kind in error.__mro__ if kind in STATUS_OF)
+    return nearest(STATUS_OF, error)
+
+
+def nearest(table: Mapping[type[ServiceError], Found], error: type[ServiceError]) -> Found:
+    """What a table says about the nearest class in the tree."""
+    return next(table[kind] for kind in error.__mro__ if kind in table)
 
 
 def type_of(error: type[ServiceError]) -> str:

@@ -10,6 +10,9 @@ from app.web.pagination import ListItem
 Sku = Annotated[str, Field(pattern=r"^[A-Z0-9][A-Z0-9-]{1,63}$", description="The article.", examples=["TEA-001"])]
 Quantity = Annotated[int, Field(ge=1, le=1_000, examples=[2])]
 Cents = Annotated[int, Field(ge=0, le=1_000_000, description="In hundredths of the currency.", examples=[450])]
+# PostgreSQL stores every character but this one.
+Note = Annotated[str, Field(max_length=500, pattern=r"^[^\x00]*$", examples=["Leave it with the neighbour."])]
+Status = Literal["pending", "confirmed", "cancelled"]
 
 
 class NewOrder(BaseModel):
@@ -20,6 +23,24 @@ class NewOrder(BaseModel):
     sku: Sku
     quantity: Quantity
     unit_price_cents: Cents
+    note: Note | None = None
+
+
+class OrderChanges(BaseModel):
+    """What a caller may change afterwards."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    note: Note | None
+
+
+class OrderFilters(BaseModel):
+    """Which orders to list."""
+
+    model_config = ConfigDict(frozen=True)
+
+    status: Status | None
+    sku: str | None
 
 
 class OrderView(ListItem):
@@ -27,9 +48,10 @@ class OrderView(ListItem):
 
     model_config = ConfigDict(from_attributes=True)
 
-    sku: str
-    quantity: int
-    unit_price_cents: int
-    total_cents: int
-    status: Literal["pending"]
+    sku: Sku
+    quantity: Quantity
+    unit_price_cents: Cents
+    total_cents: Annotated[int, Field(examples=[900])]
+    note: Note | None
+    status: Status
     created_at: datetime

@@ -1,7 +1,6 @@
 """Serving Swagger UI at `/docs` and ReDoc at `/redoc`: no CDN, and a strict policy with a nonce per request."""
 
 import html
-import secrets
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from string import Template
@@ -10,12 +9,11 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import FileResponse, HTMLResponse
 
 from app.web.api_reference.assets import VendoredAssets, read_vendored_assets
+from app.web.authentication import public
+from app.web.content_security_policy import new_nonce, page_policy
 
 # Both libraries draw small icons from data: addresses; ReDoc runs its search in a worker made from a blob.
-CONTENT_SECURITY_POLICY = Template(
-    "default-src 'none'; script-src 'nonce-$nonce'; style-src 'nonce-$nonce'; img-src 'self' data:; "
-    "connect-src 'self'; worker-src blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
+ALLOWED = {"img_src": "'self' data:", "connect_src": "'self'", "worker_src": "blob:"}
 
 # Left to the operating system, the type of a .js file differs from machine to machine.
 MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".png": "image/png"}
@@ -29,8 +27,8 @@ def api_reference_router(*, title: str, openapi_url: str = "/openapi.json") -> A
     router = APIRouter(include_in_schema=False)
     for path, template in (("/docs", "swagger_ui.html"), ("/redoc", "redoc.html")):
         endpoint = page_endpoint(template, title=title, openapi_url=openapi_url, fingerprint=assets.fingerprint)
-        router.add_api_route(path, endpoint, response_class=HTMLResponse)
-    router.add_api_route("/docs/assets/{fingerprint}/{package}/{name}", asset_endpoint(assets))
+        router.add_api_route(path, public(endpoint), response_class=HTMLResponse)
+    router.add_api_route("/docs/assets/{fingerprint}/{package}/{name}", public(asset_endpoint(assets)))
     return router
 
 
@@ -40,7 +38,7 @@ def page_endpoint(
     template = Template(Path(__file__).with_name(template_name).read_text(encoding="utf-8"))
 
     async def show_page(request: Request) -> HTMLResponse:
-        nonce = secrets.token_urlsafe(16)
+        nonce = new_nonce()
         base = request.scope.get("root_path", "").rstrip("/")
         values = {
             "title": title,
@@ -49,7 +47,7 @@ def page_endpoint(
             "nonce": nonce,
         }
         page = template.substitute({name: html.escape(value) for name, value in values.items()})
-        policy = CONTENT_SECURITY_POLICY.substitute(nonce=nonce)
+        policy = page_policy(nonce, **ALLOWED)
         return HTMLResponse(page, headers={"Content-Security-Policy": policy, "Cache-Control": "no-store"})
 
     return show_page

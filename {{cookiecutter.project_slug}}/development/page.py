@@ -1,0 +1,57 @@
+"""What `make run` prints once everything is up: where to look, and a line to try."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from development.ports import Ports
+
+# The first is shown with the key.
+TO_TRY = [
+    "/v1/orders",  # option: example
+    "/health/ready",
+]
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """What calls what, from this machine."""
+
+    host: str
+    ports: Ports
+
+    @property
+    def service(self) -> str:
+        return f"http://{self.host}:{self.ports.api}"
+
+    @property
+    def operators(self) -> str:
+        return f"http://{self.host}:{self.ports.management}"
+
+    @property
+    def worker(self) -> str:
+        return f"http://{self.host}:{self.ports.worker}"
+
+
+def addresses_of(variables: Mapping[str, str], ports: Ports) -> Addresses:
+    host = variables.get("HOST", "127.0.0.1")
+    # "Every address" is good for listening, not for calling.
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104 - to compare with, not to listen on
+    return Addresses(reachable, ports)
+
+
+def what_is_where(addresses: Addresses, *, database: str | None, key: str | None) -> str:
+    # A database of the user's own is not printed: its address may hold a password.
+    lines = {
+        "service": addresses.service,
+        "reference": f"{addresses.service}/docs",
+        "operators": f"{addresses.operators}/metrics",
+        "worker": f"{addresses.worker}/metrics",
+        "database": f'psql "{database}"' if database else "yours, see DATABASE_URL",
+        **(_key_and_call(addresses, key) if key else {}),
+        "stop": "Ctrl-C",
+    }
+    return "\n".join(["", *(f"  {name:11} {value}" for name, value in lines.items())])
+
+
+def _key_and_call(addresses: Addresses, key: str) -> dict[str, str]:
+    return {"API key": key, "try": f'curl -H "Authorization: Bearer {key}" {addresses.service}{TO_TRY[0]}'}

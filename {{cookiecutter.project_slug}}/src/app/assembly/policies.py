@@ -1,0 +1,99 @@
+"""Deny by default: every route says who may call it, or the service does not start."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from fastapi import FastAPI
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import RouteContext, iter_route_contexts
+
+from app.security.public import is_public
+from app.web.authentication import API_KEY
+from app.web.dependencies import open_session
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What one route says about its callers."""
+
+    route: RouteContext
+    is_public: bool
+    scopes: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return "public" if self.is_public else " ".join(self.scopes)
+
+    @property
+    def name(self) -> str:
+        """`GET /v1/things`; what is mounted has no methods."""
+        return " ".join([*sorted(self.route.methods or ()), self.route.path or "/"])
+
+
+class RoutesWithoutPolicy(Exception):
+    """The application must not be served like this. The message has a sentence for each route, saying what to write."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+
+
+def check_policies(app: FastAPI) -> None:
+    """Raises `RoutesWithoutPolicy` unless each route of the application is public or needs a scope."""
+    problems = [problem for policy in policies_of(app) for problem in problems_of(policy)]
+    # FastAPI keeps these apart and lists them nowhere in public.
+    if any(app.router._iter_low_priority_routes()):  # noqa: SLF001
+        problems.append("What `frontend()` serves cannot say who may read it: mount `public(StaticFiles(…))` instead.")
+    if problems:
+        raise RoutesWithoutPolicy(problems)
+
+
+def known_scopes(app: FastAPI) -> list[str]:
+    """Every scope that some route needs."""
+    return sorted({scope for policy in policies_of(app) for scope in policy.scopes})
+
+
+def policies_of(app: FastAPI) -> list[Policy]:
+    """One for each route, in the order in which they are matched."""
+    return [policy_of(route) for route in iter_route_contexts(app.routes)]
+
+
+def policy_of(route: RouteContext) -> Policy:
+    # What is mounted has no endpoint: the mounted application itself is marked.
+    endpoint = route.endpoint or getattr(route.original_route, "app", None)
+    scopes = [scope for step in steps_of(route) if step.call is API_KEY for scope in scopes_of(step)]
+    return Policy(route, is_public=is_public(endpoint), scopes=tuple(dict.fromkeys(scopes)))
+
+
+def scopes_of(step: Dependant) -> list[str]:
+    """Those named right here, and those that whoever asks for it has named."""
+    return [*(step.parent_oauth_scopes or ()), *(step.own_oauth_scopes or ())]
+
+
+def steps_of(route: RouteContext) -> list[Dependant]:
+    """The dependencies of a route in the order in which they are called; Starlette's own routes have none."""
+    root: Dependant | None = getattr(route, "dependant", None)
+    return list(depth_first(root)) if root else []
+
+
+def depth_first(dependant: Dependant) -> Iterator[Dependant]:
+    for inner in dependant.dependencies:
+        yield from depth_first(inner)
+        yield inner
+
+
+def problems_of(policy: Policy) -> Iterator[str]:
+    """A sentence for each mistake."""
+    if not policy.is_public and not policy.scopes:
+        yield (
+            f"{policy.name} does not say who may call it: give it a caller, such as "
+            '`caller: Annotated[Principal, requires("things:read")]`, or mark it with `@public`.'
+        )
+    if policy.is_public and policy.scopes:
+        yield f"{policy.name} is marked `@public` and needs {' '.join(policy.scopes)}: remove one of the two."
+    if policy.scopes and opens_session_too_early(policy.route):
+        yield f"{policy.name} opens its session before it knows its caller: put the caller first in its parameters."
+
+
+def opens_session_too_early(route: RouteContext) -> bool:
+    """Whether looking up the key would take a second connection. With all in use, each would wait for another's."""
+    calls = [step.call for step in steps_of(route)]
+    return open_session in calls and calls.index(open_session) < calls.index(API_KEY)

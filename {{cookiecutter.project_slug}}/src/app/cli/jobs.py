@@ -1,0 +1,113 @@
+"""`app jobs`: a look at the queue, and a hand in it."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from typing import Annotated, TypeVar
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from app.cli.options import AsJson
+from app.core.errors import NotFound
+from app.jobs.operations import JobView, Operations, Status
+from app.persistence.database import open_database
+from app.persistence.schema_check import SchemaCheck
+from app.resources import connection_options
+from app.settings import load_settings
+
+T = TypeVar("T")
+
+commands = typer.Typer(help="List, retry and cancel jobs.", no_args_is_help=True)
+
+JobId = Annotated[int, typer.Argument(help="As `app jobs list` and the log show it.")]
+OfName = Annotated[str | None, typer.Option("--name", help="Only jobs of this name.")]
+
+
+def operate(action: Callable[[Operations], Awaitable[T]]) -> T:
+    """Connect, do it, disconnect. Raises `ConfigurationError`, `DatabaseUnavailable` and `CheckFailed`."""
+
+    async def run() -> T:
+        settings = load_settings()
+        wait_seconds = settings.database.pool_wait_seconds
+        database = open_database(connection_options(settings), pool_size=1, wait_seconds=wait_seconds)
+        try:
+            await SchemaCheck(database).probe()
+            return await action(Operations(database))
+        finally:
+            await database.close()
+
+    return asyncio.run(run())
+
+
+@commands.command("list")
+def list_jobs(
+    *,
+    status: Annotated[Status | None, typer.Option(help="Only jobs in this status.")] = None,
+    name: OfName = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many at most.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List jobs, the newest first. As JSON, with their fields, which are ids by rule."""
+    found = operate(lambda queue: queue.list(status=status, name=name, limit=limit))
+    if as_json:
+        print(json.dumps([asdict(job) for job in found], indent=2, default=str))  # noqa: T201 - the command's output
+        return
+    table = Table("id", "name", "status", "attempts", "enqueued", "not before")
+    for job in found:
+        table.add_row(*cells(job))
+    Console(markup=False).print(table)
+
+
+def cells(job: JobView) -> tuple[str, ...]:
+    times = [moment.isoformat(" ", "seconds") if moment else "" for moment in (job.enqueued_at, job.scheduled_at)]
+    return (str(job.id), job.name, job.status.value, str(job.attempts), *times)
+
+
+@commands.command()
+def retry(
+    job_id: Annotated[int | None, typer.Argument(help="A failed job; or use --all-failed.")] = None,
+    *,
+    all_failed: Annotated[bool, typer.Option("--all-failed", help="Every failed job.")] = False,
+    name: OfName = None,
+) -> None:
+    """Let failed jobs run again, with all their attempts."""
+    if (job_id is None) != all_failed or (name and not all_failed):
+        raise typer.BadParameter("give either the id of one job, or --all-failed (and --name, if you like)")
+    if job_id is None:
+        count = operate(lambda queue: queue.retry_all(name=name))
+        if not count:
+            raise NotFound("There is no failed job to retry.")
+        say(f"{count} failed job(s) will be run again.")
+    else:
+        operate(lambda queue: queue.retry(job_id))
+        say(f"Job {job_id} will be run again.")
+
+
+@commands.command()
+def cancel(job_id: JobId) -> None:
+    """Cancel a waiting or failed job; ask a running one to end."""
+    before = operate(lambda queue: queue.cancel(job_id))
+    if before is Status.RUNNING:
+        say(f"Job {job_id} is running; its worker has been asked to abort it.")
+    else:
+        say(f"Job {job_id} is cancelled.")
+
+
+@commands.command()
+def stats(*, as_json: AsJson = False) -> None:
+    """Count jobs by name and status."""
+    found = operate(lambda queue: queue.stats())
+    if as_json:
+        print(json.dumps(found, indent=2))  # noqa: T201 - the command's output
+        return
+    table = Table("name", *Status)
+    for name, counts in found.items():
+        table.add_row(name, *(str(counts.get(status, 0)) for status in Status))
+    Console(markup=False).print(table)
+
+
+def say(sentence: str) -> None:
+    Console(markup=False, soft_wrap=True, highlight=False).print(sentence)

@@ -1,0 +1,1 @@
+"""Work done later: enqueued with the data, at least once, by a worker of its own."""

@@ -1,0 +1,19 @@
+"""The mark of what anybody may call."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+MARK = "is_public_endpoint"
+
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+
+
+def public(endpoint: Endpoint) -> Endpoint:
+    """Marks what anybody may call. Stands below the router's decorator, and changes nothing else."""
+    setattr(endpoint, MARK, True)
+    return endpoint
+
+
+def is_public(endpoint: object) -> bool:
+    """Whether it was marked."""
+    return getattr(endpoint, MARK, False)

@@ -1,0 +1,40 @@
+"""Remembers for a moment which keys were found good, so that most requests ask the database nothing."""
+
+from collections.abc import Callable
+
+from app.security.keys import Key
+from app.security.principal import Principal
+
+Fingerprint = tuple[str, bytes]
+
+
+class VerifiedKeys:
+    """The callers behind the keys that were verified last.
+
+    A key that is revoked or expires stops working at most `seconds` later. At most `most` keys are
+    remembered; the oldest gives way. Only digests are kept, so the memory of this process holds no
+    usable key, and finding one takes no comparison that a caller could measure.
+    """
+
+    def __init__(self, *, seconds: float, most: int, clock: Callable[[], float]) -> None:
+        self.seconds = seconds
+        self.most = most
+        self.clock = clock
+        self.found: dict[Fingerprint, tuple[float, Principal]] = {}
+
+    def get(self, key: Key) -> Principal | None:
+        """The caller, if this key was verified within the last `seconds`."""
+        found = self.found.get(fingerprint(key))
+        return found[1] if found and self.clock() < found[0] else None
+
+    def put(self, key: Key, caller: Principal, *, asked_at: float) -> None:
+        """Remember a key that the database, asked at that time, found good."""
+        place = fingerprint(key)
+        self.found.pop(place, None)  # put in anew, it goes to the end of the line
+        if len(self.found) >= self.most:
+            del self.found[next(iter(self.found))]
+        self.found[place] = (asked_at + self.seconds, caller)
+
+
+def fingerprint(key: Key) -> Fingerprint:
+    return (key.prefix, key.digest)

@@ -1,0 +1,1 @@
+"""What goes wrong goes wrong here on purpose, at random, again and again."""

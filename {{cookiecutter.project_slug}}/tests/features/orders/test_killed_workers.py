@@ -1,0 +1,55 @@
+"""Workers die in the middle of it, and every order is confirmed, once."""
+
+import asyncio
+import random
+from functools import partial
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from tests.features.orders.ordering import place
+from tests.support.commands import for_production
+from tests.support.databases import fetch
+from tests.support.waiting import wait_until
+from tests.support.working_app import launched, working
+
+ORDERS_PER_KILL = 20
+
+CONFIRMED = "SELECT count(*) FROM orders WHERE status = 'confirmed'"
+# An order is placed at version 1, and each confirmation makes one more.
+VERSIONS = "SELECT DISTINCT version FROM orders"
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("kills", [pytest.param(3), pytest.param(100, marks=pytest.mark.long)])
+async def test_every_order_is_confirmed_exactly_once_however_often_workers_die(
+    caller: httpx2.AsyncClient, database_url: str, tmp_path: Path, kills: int
+) -> None:
+    count = kills * ORDERS_PER_KILL
+    for _ in range(count):
+        await place(caller)
+
+    await asyncio.to_thread(kill_and_kill_again, database_url, folder=tmp_path, kills=kills, count=count)
+
+    assert await fetch(database_url, VERSIONS) == [2]
+
+
+def kill_and_kill_again(url: str, *, folder: Path, kills: int, count: int) -> None:
+    """Let one worker after the other confirm a few orders and die, and the last one finish."""
+    variables = {**for_production(url), "JOBS_STALLED_SECONDS": "1", "JOBS_CONCURRENCY": "4"}
+    for _ in range(kills):
+        moment = confirmed(url) + random.randint(1, ORDERS_PER_KILL // 2)  # noqa: S311 - any moment will do
+        with launched(folder=folder, **variables) as victim:
+            wait_until(partial(has_confirmed, url, moment), within_seconds=60, what="the moment to kill it")
+            victim.kill()
+    with working(folder=folder, **variables):
+        wait_until(partial(has_confirmed, url, count), within_seconds=120, what="the last confirmation")
+
+
+def has_confirmed(url: str, count: int) -> bool:
+    return confirmed(url) >= count
+
+
+def confirmed(url: str) -> int:
+    return int(asyncio.run(fetch(url, CONFIRMED))[0])

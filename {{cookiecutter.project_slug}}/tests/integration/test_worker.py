@@ -1,0 +1,159 @@
+"""`app worker` as a process: what it does with jobs that work, fail, hang and are unknown."""
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.jobs.job import Job
+from app.jobs.pruning import PruneJobs
+from app.observability.context import begin_request, bind_caller, end_request
+from tests.support import jobs
+from tests.support.commands import for_production
+from tests.support.databases import Databases, execute
+from tests.support.jobs import enqueue, select
+from tests.support.metrics import Scrape, read
+from tests.support.sentry_receiver import sentry_receiver
+from tests.support.waiting import wait_until
+from tests.support.working_app import BUSY, WorkingApp, working
+
+
+@pytest.fixture(scope="module")
+def url(databases: Databases) -> Iterator[str]:
+    with databases.migrated() as url, jobs.tasks_table(url, count=10):
+        yield url
+
+
+@pytest.fixture(scope="module")
+def worker(url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkingApp]:
+    """One for the whole module; each test tells its jobs by their ids."""
+    folder = tmp_path_factory.mktemp("worker")
+    with working(folder=folder, module=BUSY, **for_production(url)) as running:
+        wait_until(running.is_ready, what="the worker to be ready")
+        yield running
+
+
+def end_of(url: str, job: Job) -> tuple[int, str]:
+    """The id of a job that is enqueued now, and how it ends."""
+    [job_id] = enqueue(url, job)
+    wait_until(lambda: jobs.job_status(url, job_id) not in {"todo", "doing"}, what=f"the end of {job.name}")
+    return job_id, jobs.job_status(url, job_id)
+
+
+def lines_of(worker: WorkingApp, job_id: int) -> list[dict[str, object]]:
+    return [line for line in worker.events if line.get("job_id") == job_id]
+
+
+def test_a_job_is_done_soon_after_it_is_enqueued(worker: WorkingApp, url: str) -> None:
+    job_id, status = end_of(url, jobs.Mark(task=1))
+
+    wait_until(lambda: bool(lines_of(worker, job_id)), what="its log line")
+    assert status == "succeeded"
+    assert select(url, "SELECT count(*) FROM effects WHERE task = 1") == [1]
+    assert [line["event"] for line in lines_of(worker, job_id)] == ["job_succeeded"]
+
+
+def test_every_line_of_a_job_names_it_and_the_request_that_asked_for_it(worker: WorkingApp, url: str) -> None:
+    begin_request(request_id="request-0007", trace_id="trace-0007")
+    bind_caller(user="user-7", tenant="tenant-7")
+    job_id, _ = end_of(url, jobs.Linger(seconds=0))
+    end_request()
+    other_id, _ = end_of(url, jobs.Mark(task=3))
+
+    wait_until(lambda: any(line["event"] == "job_succeeded" for line in lines_of(worker, other_id)), what="the lines")
+    asked = {"request_id": "request-0007", "trace_id": "trace-0007", "user": "user-7", "tenant": "tenant-7"}
+    about = {"job_id": job_id, "job": "test.linger", "attempt": 1}
+    ours = [line for line in worker.events if line.get("request_id") == "request-0007"]
+    assert [line["event"] for line in ours] == ["linger_began", "linger_ended", "job_succeeded"]
+    assert all(line.items() >= {**asked, **about}.items() for line in ours)
+
+
+def test_finished_jobs_are_forgotten_in_time_and_failed_ones_kept(worker: WorkingApp, url: str) -> None:
+    old, _ = end_of(url, jobs.Mark(task=4))
+    failed, _ = end_of(url, jobs.Unlisted())
+    execute(url, "UPDATE procrastinate_events SET at = now() - interval '8 days'")
+    recent, _ = end_of(url, jobs.Mark(task=5))
+
+    _, status = end_of(url, PruneJobs())
+
+    left = select(url, "SELECT id FROM procrastinate_jobs")
+    assert (status, old in left, failed in left, recent in left) == ("succeeded", False, True, True)
+
+
+def test_jobs_are_measured_by_name_and_outcome(worker: WorkingApp, url: str) -> None:
+    before = read(worker.management.get("/metrics").text)
+    end_of(url, jobs.Recover(task=6))
+    end_of(url, jobs.Dawdle())
+    end_of(url, jobs.Unlisted())
+
+    def after() -> Scrape:
+        return read(worker.management.get("/metrics").text)
+
+    def grown(name: str, **labels: str) -> float:
+        return after().value(name, **labels) - before.value(name, **labels)
+
+    wait_until(lambda: grown("jobs_finished_total", job="test.dawdle", outcome="failed") == 1, what="the count")
+    wait_until(lambda: after().value("jobs_failed") >= 1, what="the sample of the queue")
+    assert grown("jobs_finished_total", job="test.recover", outcome="retried") == 1
+    assert grown("jobs_finished_total", job="test.recover", outcome="succeeded") == 1
+    assert grown("job_duration_seconds_count", job="test.recover") == 2
+    assert after().value("jobs_running") == 0
+    assert "test.unlisted" not in after().labels("jobs_finished_total", "job")
+
+
+def test_an_operator_can_end_a_running_job(worker: WorkingApp, url: str) -> None:
+    [job_id] = enqueue(url, jobs.Linger(seconds=60))
+    wait_until(lambda: bool(lines_of(worker, job_id)), what="the job to begin")
+
+    execute(url, f"SELECT procrastinate_cancel_job_v1({job_id}, true, false)")
+    wait_until(lambda: jobs.job_status(url, job_id) == "aborted", what="the end of the job")
+
+    wait_until(lambda: len(lines_of(worker, job_id)) > 1, what="its log line")
+    assert [line["event"] for line in lines_of(worker, job_id)] == ["linger_began", "job_aborted"]
+
+
+def test_what_is_given_up_is_reported_once(url: str, tmp_path: Path, worker: WorkingApp) -> None:
+    worker.signal(signal.SIGSTOP)  # another one does this
+    try:
+        with sentry_receiver() as sentry:
+            with working(folder=tmp_path, module=BUSY, **for_production(url), SENTRY_DSN=sentry.dsn):
+                job_id, _ = end_of(url, jobs.Fail())
+            reports = [event for event in sentry.events if event["tags"].get("job_id") == job_id]
+    finally:
+        worker.signal(signal.SIGCONT)
+
+    assert [report["exception"]["values"][-1]["value"] for report in reports] == ["it never works"]
+    assert reports[0]["tags"]["attempt"] == jobs.Fail.max_attempts
+
+
+def test_a_job_that_fails_is_tried_again(worker: WorkingApp, url: str) -> None:
+    job_id, status = end_of(url, jobs.Recover(task=2))
+
+    assert status == "succeeded"
+    wait_until(lambda: len(lines_of(worker, job_id)) > 1, what="its log lines")
+    assert [(line["event"], line["level"], line["attempt"]) for line in lines_of(worker, job_id)] == [
+        ("job_will_be_retried", "warning", 1),
+        ("job_succeeded", "info", 2),
+    ]
+
+
+def test_after_its_last_attempt_a_job_is_kept_as_failed_and_told_once(worker: WorkingApp, url: str) -> None:
+    job_id, status = end_of(url, jobs.Fail())
+
+    wait_until(lambda: len(lines_of(worker, job_id)) > 2, what="its log lines")
+    levels = [line["level"] for line in lines_of(worker, job_id)]
+    assert (status, levels) == ("failed", ["warning", "warning", "error"])
+    assert "it never works" in str(lines_of(worker, job_id)[-1]["exception"])
+    assert jobs.Fail().remark not in "\n".join(worker.lines)
+
+
+@pytest.mark.parametrize(
+    ("job", "reason"), [(jobs.Dawdle(), "time limit of 0.2 s"), (jobs.Unlisted(), "assembly/jobs.py")]
+)
+def test_a_job_that_cannot_be_done_fails_with_a_reason(worker: WorkingApp, url: str, job: Job, reason: str) -> None:
+    job_id, status = end_of(url, job)
+
+    wait_until(lambda: bool(lines_of(worker, job_id)), what="its log line")
+    assert status == "failed"
+    assert reason in str(lines_of(worker, job_id)[-1])
