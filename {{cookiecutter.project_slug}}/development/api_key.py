@@ -7,7 +7,7 @@ from uuid import UUID
 
 from app.assembly.application import create_app
 from app.assembly.policies import RoutesWithoutPolicy, known_scopes
-from app.cli.keys import opened_keys
+from app.cli.database import opened_database
 from app.core.errors import Unavailable
 from app.security.callers import fault_of
 from app.security.issuing import issue_key, revoke_key
@@ -42,8 +42,8 @@ def key_for_development(project: Path) -> None:
 async def provide_key(project: Path, settings: Settings) -> None:
     """Keep the key if it is still good, or make another one in its place."""
     scopes = known_scopes(create_app(settings))
-    async with opened_keys(settings) as keys:
-        made = await _replacement(read_key(project), keys, scopes=scopes)
+    async with opened_database(settings) as database, database.transaction() as session:
+        made = await _replacement(read_key(project), ApiKeyRepository(session), scopes=scopes)
     if made:
         keep_key(project, made.text)
 

@@ -1,5 +1,6 @@
 """What `make run` prints once everything is up: where to look, and a line to try."""
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -10,6 +11,10 @@ TO_TRY = [
     "/v1/orders",  # option: example
     "/health/ready",
 ]
+COMMANDS_TO_TRY = [".venv/bin/app jobs list", ".venv/bin/app keys list"]
+
+# Where the values stand in a line.
+CONTINUED = " " * 14
 
 
 @dataclass(frozen=True)
@@ -22,6 +27,10 @@ class Addresses:
     @property
     def service(self) -> str:
         return f"http://{self.host}:{self.ports.api}"
+
+    @property
+    def reference(self) -> str:
+        return f"{self.service}/docs"
 
     @property
     def operators(self) -> str:
@@ -39,18 +48,25 @@ def addresses_of(variables: Mapping[str, str], ports: Ports) -> Addresses:
     return Addresses(reachable, ports)
 
 
-def what_is_where(addresses: Addresses, *, database: str | None, key: str | None) -> str:
+def what_is_where(addresses: Addresses, *, reference: str | None, database: str | None, key: str | None) -> str:
     # A database of the user's own is not printed: its address may hold a password.
     lines = {
         "service": addresses.service,
-        "reference": f"{addresses.service}/docs",
+        **({"reference": reference} if reference else {}),
         "operators": f"{addresses.operators}/metrics",
         "worker": f"{addresses.worker}/metrics",
         "database": f'psql "{database}"' if database else "yours, see DATABASE_URL",
+        "commands": _commands(database),
         **(_key_and_call(addresses, key) if key else {}),
         "stop": "Ctrl-C",
     }
     return "\n".join(["", *(f"  {name:11} {value}" for name, value in lines.items())])
+
+
+def _commands(database: str | None) -> str:
+    """Lines for a second terminal in the same folder."""
+    export = [f"export DATABASE_URL={shlex.quote(database)}"] if database else []
+    return f"\n{CONTINUED}".join([*export, *COMMANDS_TO_TRY])
 
 
 def _key_and_call(addresses: Addresses, key: str) -> dict[str, str]:

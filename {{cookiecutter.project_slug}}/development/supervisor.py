@@ -27,6 +27,9 @@ APP = str(Path(PYTHON).with_name("app"))
 # With 4 s for PostgreSQL and 2 s for Valkey, and half a second each for what they leave, all ends within 15 s.
 PATIENCE_SECONDS = 7
 
+# Each question is a line in the service's log.
+READY_POLL_SECONDS = 0.25
+
 
 class StopRequested(Exception):
     """The user wants it to end; that is no failure."""
@@ -69,10 +72,12 @@ class Supervisor:
         key = self._prepare_database(environment)
         self._start_service(environment, ports, reload=reload)
         addresses = addresses_of(variables, ports)
-        self._wait_until(lambda: is_ready(addresses.service) and is_ready(addresses.worker))
+        self._wait_until_ready(addresses.service)
+        self._wait_until_ready(addresses.worker)
         if key:
             self._load_sample_data(addresses.service)
-        print(what_is_where(addresses, database=servers.get("DATABASE_URL"), key=key))
+        reference = addresses.reference if answers(addresses.reference) else None
+        print(what_is_where(addresses, reference=reference, database=servers.get("DATABASE_URL"), key=key))
         self._wait_until(lambda: False)
 
     def _start_servers(self, variables: Mapping[str, str]) -> dict[str, str]:
@@ -132,11 +137,14 @@ class Supervisor:
             loading = self._start("sample data", [PYTHON, "-m", "development.sample_data", url], os.environ)
             self._wait_until(lambda: loading.exit_code is not None)
 
-    def _wait_until(self, is_so: Callable[[], bool]) -> None:
+    def _wait_until_ready(self, url: str) -> None:
+        self._wait_until(lambda: is_ready(url), every_seconds=READY_POLL_SECONDS)
+
+    def _wait_until(self, is_so: Callable[[], bool], *, every_seconds: float = POLL_SECONDS) -> None:
         """With an eye on the children and on the user's wish to stop."""
         while not is_so():
             self._check()
-            time.sleep(POLL_SECONDS)
+            time.sleep(every_seconds)
 
     def _check(self) -> None:
         if self._must_stop:
@@ -150,8 +158,13 @@ class Supervisor:
 
 
 def is_ready(url: str) -> bool:
+    return answers(f"{url}/health/ready")
+
+
+def answers(url: str) -> bool:
+    """Whether there is something, and it is well."""
     try:
-        with DIRECT.open(f"{url}/health/ready", timeout=2) as answer:
+        with DIRECT.open(url, timeout=2) as answer:
             return bool(answer.status == 200)  # noqa: PLR2004
     except OSError:
         return False

@@ -17,6 +17,7 @@ def upgrade() -> None:
         sa.Column("unit_price_cents", sa.Integer(), nullable=False),
         sa.Column("note", sa.String(500), nullable=True),
         sa.Column("status", sa.String(16), nullable=False),
+        sa.Column("confirmed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("created_by", sa.String(64), nullable=False),

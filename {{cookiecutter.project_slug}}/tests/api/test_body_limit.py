@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.responses import StreamingResponse
 
-from app.web.authentication import public
+from app.security.public import public
 from tests.support.raw_http import chunked, head, raw_connection
 from tests.support.service import RunningService, run_service
 from tests.support.settings import settings_for

@@ -12,7 +12,7 @@ import pytest
 from fastapi import APIRouter, Request, Response
 from starlette.responses import PlainTextResponse, StreamingResponse
 
-from app.web.authentication import public
+from app.security.public import public
 from app.web.preconditions import IfMatch, set_etag
 from tests.support.content_decoding import DECODERS
 from tests.support.raw_http import head, raw_connection

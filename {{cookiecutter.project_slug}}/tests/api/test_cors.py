@@ -6,7 +6,7 @@ import httpx2
 import pytest
 from fastapi import APIRouter
 
-from app.web.authentication import public
+from app.security.public import public
 from tests.support.service import RunningService, run_service
 from tests.support.settings import settings_for
 

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Body
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.web.authentication import public
+from app.security.public import public
 from app.web.middleware.json_bodies import parse
 from tests.support.raw_http import chunked, head, raw_connection
 from tests.support.service import RunningService, run_service

@@ -7,7 +7,7 @@ import pytest
 from fastapi import APIRouter
 from starlette.responses import StreamingResponse
 
-from app.web.authentication import public
+from app.security.public import public
 from tests.support.metrics import scrape
 from tests.support.service import RunningService, run_service
 from tests.support.settings import settings_for

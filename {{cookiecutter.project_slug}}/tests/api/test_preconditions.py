@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 from fastapi import APIRouter, Response
 
-from app.web.authentication import public
+from app.security.public import public
 from app.web.openapi import problems
 from app.web.preconditions import IfMatch, IfMatchMissing, set_etag
 from tests.support.service import RunningService, run_service

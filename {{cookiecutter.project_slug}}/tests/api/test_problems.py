@@ -23,7 +23,7 @@ from app.core.errors import (
     Unauthenticated,
     Unavailable,
 )
-from app.web.authentication import public
+from app.security.public import public
 from app.web.dependencies import Session
 from app.web.problems import status_of, type_of
 from tests.support.databases import execute, fetch

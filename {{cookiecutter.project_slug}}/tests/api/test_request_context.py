@@ -11,7 +11,7 @@ from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from app.observability.context import bind_caller, current_context
-from app.web.authentication import public
+from app.security.public import public
 from tests.support.service import RunningService, run_service
 from tests.support.settings import settings_for
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from starlette.responses import HTMLResponse, RedirectResponse, StreamingResponse
 
 from app.core.errors import Unavailable
-from app.web.authentication import public
+from app.security.public import public
 from app.web.preconditions import IfMatch
 from tests.support import doors
 from tests.support.observatory import grade

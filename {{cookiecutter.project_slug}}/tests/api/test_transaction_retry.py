@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from app.core.errors import Conflict
 from app.persistence.errors import TransactionRolledBack
-from app.web.authentication import public
+from app.security.public import public
 from app.web.dependencies import CurrentResources, Session
 from tests.support.counters import Rendezvous, counters_table
 from tests.support.databases import fetch

@@ -16,7 +16,8 @@ from app.health.draining import Draining
 from app.health.report import Health
 from app.observability.metrics import Metrics
 from app.security.principal import Principal
-from app.web.authentication import API_KEY, public, requires
+from app.security.public import public
+from app.web.authentication import API_KEY, requires
 from app.web.dependencies import Session
 from tests.support.app import unopened_app
 from tests.support.doors import router as doors

@@ -8,7 +8,7 @@ import pytest
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
-from app.web.authentication import public
+from app.security.public import public
 from tests.browser.chromium import OpenedPage, find_chromium, open_page
 from tests.support.service import run_service
 from tests.support.settings import settings_for

@@ -13,7 +13,7 @@ from app.persistence.database import Database, open_database
 from app.persistence.database_url import DatabaseURL
 from app.persistence.engine import ConnectionOptions, open_connection
 from app.persistence.errors import DatabaseBusy, DatabaseUnavailable, StatementTimedOut
-from app.web.authentication import public
+from app.security.public import public
 from app.web.dependencies import CurrentResources, Session
 from tests.support.counters import counters_table
 from tests.support.databases import fetch, options_for

@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from app.web.authentication import public
+from app.security.public import public
 from app.web.dependencies import Session
 from tests.support.databases import Databases, execute
 from tests.support.outages import BreakablePostgres

@@ -8,7 +8,7 @@ import pytest
 
 from app.jobs.job import Job
 from app.jobs.pruning import PruneJobs
-from app.observability.context import begin_request, bind_caller, end_request
+from app.observability.context import begin_request, bind_caller, forget_context
 from tests.support import jobs
 from tests.support.commands import for_production
 from tests.support.databases import Databases, execute
@@ -58,7 +58,7 @@ def test_every_line_of_a_job_names_it_and_the_request_that_asked_for_it(worker: 
     begin_request(request_id="request-0007", trace_id="trace-0007")
     bind_caller(user="user-7", tenant="tenant-7")
     job_id, _ = end_of(url, jobs.Linger(seconds=0))
-    end_request()
+    forget_context()
     other_id, _ = end_of(url, jobs.Mark(task=3))
 
     wait_until(lambda: any(line["event"] == "job_succeeded" for line in lines_of(worker, other_id)), what="the lines")

@@ -7,7 +7,8 @@ from pydantic import BaseModel, Field
 from sqlalchemy import text
 
 from app.security.principal import Principal
-from app.web.authentication import public, requires
+from app.security.public import public
+from app.web.authentication import requires
 from app.web.dependencies import Session
 
 router = APIRouter(prefix="/v1/doors", tags=["doors"])

@@ -5,7 +5,7 @@ import os
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import Any
 
 import structlog
 from procrastinate import App
@@ -28,7 +28,7 @@ log = structlog.get_logger()
 class Mark(Job):
     """Do a task of the table, unless it is done."""
 
-    name: ClassVar[str] = "test.mark"
+    name = "test.mark"
     task: int
     milliseconds: int = 0
 
@@ -36,57 +36,57 @@ class Mark(Job):
 class Fail(Job):
     """Whatever one does."""
 
-    name: ClassVar[str] = "test.fail"
-    max_attempts: ClassVar[int] = 3
+    name = "test.fail"
+    max_attempts = 3
     remark: str = "argument-never-logged"
 
 
 class Recover(Job):
     """Fail at the first attempt only."""
 
-    name: ClassVar[str] = "test.recover"
+    name = "test.recover"
     task: int
 
 
 class Linger(Job):
     """Take a while."""
 
-    name: ClassVar[str] = "test.linger"
+    name = "test.linger"
     seconds: float
 
 
 class LingerOnce(Linger):
     """May be tried once."""
 
-    name: ClassVar[str] = "test.linger-once"
-    max_attempts: ClassVar[int] = 1
+    name = "test.linger-once"
+    max_attempts = 1
 
 
 class Dawdle(Job):
     """Take longer than allowed."""
 
-    name: ClassVar[str] = "test.dawdle"
-    max_attempts: ClassVar[int] = 1
-    time_limit_seconds: ClassVar[float] = 0.2
+    name = "test.dawdle"
+    max_attempts = 1
+    time_limit_seconds = 0.2
 
 
 class KillWorker(Job):
     """Take the worker along."""
 
-    name: ClassVar[str] = "test.kill-worker"
-    max_attempts: ClassVar[int] = 2
+    name = "test.kill-worker"
+    max_attempts = 2
 
 
 class Tick(Job):
     """Count the seconds."""
 
-    name: ClassVar[str] = "test.tick"
+    name = "test.tick"
 
 
 class Unlisted(Job):
     """Nobody does this."""
 
-    name: ClassVar[str] = "test.unlisted"
+    name = "test.unlisted"
 
 
 async def mark(job: Mark, resources: Resources) -> None:

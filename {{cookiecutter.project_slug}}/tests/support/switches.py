@@ -14,6 +14,7 @@ from procrastinate.jobs import Job as StoredJob
 from procrastinate.manager import JobManager
 from pydantic import SecretStr
 from pytest import MonkeyPatch  # noqa: PT013 - a type here
+from sqlalchemy import text
 
 from app.assembly import application, instruments
 from app.cli import config
@@ -23,7 +24,6 @@ from app.jobs import attempt, pruning, queue
 from app.jobs.job import Job
 from app.jobs.recording import Recorder
 from app.jobs.rescue import Rescue
-from app.jobs.sql import sql
 from app.jobs.worker import Worker
 from app.observability import logging, redaction
 from app.observability.error_tracking import ErrorTracker
@@ -45,6 +45,7 @@ from app.web.middleware.request_context import RequestContext
 from app.web.middleware.security_headers import SecurityHeaders
 from app.web.middleware.transaction_retry import TransactionRetry
 from app.web.middleware.trusted_hosts import TrustedHosts
+from app.web.pagination import Cursors
 from tests.features.orders.switches import SWITCHES as ORDERS  # option: example
 from tests.support.switching import (
     Switch,
@@ -115,6 +116,7 @@ SWITCHES: dict[str, Switch] = {
     "transaction-retry": without_middleware(TransactionRetry),
     "problems": replaced(application, "HANDLERS", {}),
     "documented-problems": replaced(openapi, "describe_problems", lambda _document: None),
+    "signed-cursors": replaced(Cursors, "signature", lambda *_: bytes(8)),
     "seen-versions": replaced(SeenVersions, "require", nothing),
     "operation-names": replaced(application, "operation_id", generate_unique_id),
     "documented-scopes": replaced(openapi, "describe_scopes", nothing),
@@ -148,7 +150,7 @@ SWITCHES: dict[str, Switch] = {
     "scheduled-once": replaced(JobManager, "defer_periodic_job", scheduled_by_each),
     "graceful-stop": replaced(Worker, "stop", cut_short),
     "worker-check": replaced(Worker, "probe", idle),
-    "pruned-jobs": replaced(pruning, "PRUNE", sql("SELECT 1 WHERE false AND :days > :batch")),
+    "pruned-jobs": replaced(pruning, "PRUNE", text("SELECT 1 WHERE false AND :days > :batch")),
     "job-context": replaced(attempt, "begin_job", lambda **_: None),
     **ORDERS,  # option: example
 }

@@ -16,7 +16,8 @@ from app.assembly.routes import ROUTERS
 from app.core.errors import NotFound
 from app.observability.context import bind_caller
 from app.security.principal import Principal
-from app.web.authentication import public, requires
+from app.security.public import public
+from app.web.authentication import requires
 from tests.support.ports import is_listening
 from tests.support.switched_off import switch_off_what_is_asked
 from tests.support.waiting import until

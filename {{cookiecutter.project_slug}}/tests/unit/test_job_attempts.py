@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from procrastinate import App, JobContext, RetryDecision
@@ -24,9 +24,9 @@ from app.observability.metrics import JobMetrics, Metrics
 
 
 class Greet(Job):
-    name: ClassVar[str] = "test.greet"
-    max_attempts: ClassVar[int] = 3
-    time_limit_seconds: ClassVar[float] = 0.05
+    name = "test.greet"
+    max_attempts = 3
+    time_limit_seconds = 0.05
     customer_id: int = 1
 
 

@@ -13,8 +13,8 @@ from app.assembly.sockets import listen
 from app.health import routes as health_routes
 from app.health.report import Health
 from app.observability.metrics import CONTENT_TYPE, Metrics
+from app.security.public import public
 from app.settings import Settings
-from app.web.authentication import public
 from app.web.middleware.edge import Edge
 from app.web.middleware.request_context import RequestContext
 from app.web.middleware.security_headers import SecurityHeaders

@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import RouteContext, iter_route_contexts
 
+from app.core.checks import CheckFailed
 from app.security.public import is_public
 from app.web.authentication import API_KEY
 from app.web.dependencies import open_session
@@ -29,7 +30,7 @@ class Policy:
         return " ".join([*sorted(self.route.methods or ()), self.route.path or "/"])
 
 
-class RoutesWithoutPolicy(Exception):
+class RoutesWithoutPolicy(CheckFailed):
     """The application must not be served like this. The message has a sentence for each route, saying what to write."""
 
     def __init__(self, problems: list[str]) -> None:

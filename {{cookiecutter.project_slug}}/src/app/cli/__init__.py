@@ -1,16 +1,18 @@
-"""The operators' command line: one command a file."""
+"""The operators' command line: one command a file.
+
+Each imports what it needs when it runs: the whole service takes seconds to load, help and wrong calls should not.
+"""
 
 import sys
 
 import typer
 
-from app.assembly.policies import RoutesWithoutPolicy
 from app.cli import config, jobs, keys, migrate, openapi, routes, serve, worker
 from app.core.checks import CheckFailed
+from app.core.configuration_error import ConfigurationError
 from app.core.errors import Conflict, NotFound, Unavailable
 from app.core.identity import service_identity
 from app.observability.redaction import redact_text
-from app.settings import ConfigurationError
 
 # EX_CONFIG and EX_UNAVAILABLE of sysexits.h
 WRONG_CONFIGURATION = 78
@@ -35,7 +37,7 @@ def main() -> None:
         commands()
     except ConfigurationError as error:
         fail(str(error), WRONG_CONFIGURATION)
-    except (RoutesWithoutPolicy, CheckFailed, NotFound, Conflict) as error:
+    except (CheckFailed, NotFound, Conflict) as error:
         fail(str(error), FAILED)
     except Unavailable as error:
         fail(redact_text(f"{error} ({error.__cause__ or type(error).__name__})"), SERVER_UNREACHABLE)

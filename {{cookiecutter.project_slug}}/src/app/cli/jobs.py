@@ -1,24 +1,24 @@
 """`app jobs`: a look at the queue, and a hand in it."""
 
-import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from app.cli.options import AsJson
+from app.cli.tables import print_table
 from app.core.errors import NotFound
-from app.jobs.operations import JobView, Operations, Status
-from app.persistence.database import open_database
-from app.persistence.schema_check import SchemaCheck
-from app.resources import connection_options
-from app.settings import load_settings
+
+if TYPE_CHECKING:
+    from app.jobs.operations import JobView, Operations
 
 T = TypeVar("T")
+
+# The values of `Status`, spelled out: loading it takes longer than printing the help.
+StatusName = Literal["waiting", "running", "succeeded", "failed", "cancelled", "aborted"]
 
 commands = typer.Typer(help="List, retry and cancel jobs.", no_args_is_help=True)
 
@@ -26,42 +26,37 @@ JobId = Annotated[int, typer.Argument(help="As `app jobs list` and the log show 
 OfName = Annotated[str | None, typer.Option("--name", help="Only jobs of this name.")]
 
 
-def operate(action: Callable[[Operations], Awaitable[T]]) -> T:
-    """Connect, do it, disconnect. Raises `ConfigurationError`, `DatabaseUnavailable` and `CheckFailed`."""
+def operate(action: "Callable[[Operations], Awaitable[T]]") -> T:
+    """Connect, do it, disconnect. Raises what `with_database` raises."""
+    from app.cli.database import with_database
+    from app.jobs.operations import Operations
 
-    async def run() -> T:
-        settings = load_settings()
-        wait_seconds = settings.database.pool_wait_seconds
-        database = open_database(connection_options(settings), pool_size=1, wait_seconds=wait_seconds)
-        try:
-            await SchemaCheck(database).probe()
-            return await action(Operations(database))
-        finally:
-            await database.close()
-
-    return asyncio.run(run())
+    return with_database(lambda database: action(Operations(database)))
 
 
 @commands.command("list")
 def list_jobs(
     *,
-    status: Annotated[Status | None, typer.Option(help="Only jobs in this status.")] = None,
+    status: Annotated[StatusName | None, typer.Option(help="Only jobs in this status.")] = None,
     name: OfName = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many at most.")] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """List jobs, the newest first. As JSON, with their fields, which are ids by rule."""
-    found = operate(lambda queue: queue.list(status=status, name=name, limit=limit))
+    """List jobs, the newest first. As JSON, with their fields, which are ids by rule.
+
+    Why a job failed stands in the worker's log: the line `job_failed` with this `job_id`.
+    """
+    from app.jobs.operations import Status
+
+    wanted = Status(status) if status else None
+    found = operate(lambda queue: queue.list(status=wanted, name=name, limit=limit))
     if as_json:
         print(json.dumps([asdict(job) for job in found], indent=2, default=str))  # noqa: T201 - the command's output
         return
-    table = Table("id", "name", "status", "attempts", "enqueued", "not before")
-    for job in found:
-        table.add_row(*cells(job))
-    Console(markup=False).print(table)
+    print_table(["id", "name", "status", "attempts", "enqueued", "not before"], map(cells, found))
 
 
-def cells(job: JobView) -> tuple[str, ...]:
+def cells(job: "JobView") -> tuple[str, ...]:
     times = [moment.isoformat(" ", "seconds") if moment else "" for moment in (job.enqueued_at, job.scheduled_at)]
     return (str(job.id), job.name, job.status.value, str(job.attempts), *times)
 
@@ -89,6 +84,8 @@ def retry(
 @commands.command()
 def cancel(job_id: JobId) -> None:
     """Cancel a waiting or failed job; ask a running one to end."""
+    from app.jobs.operations import Status
+
     before = operate(lambda queue: queue.cancel(job_id))
     if before is Status.RUNNING:
         say(f"Job {job_id} is running; its worker has been asked to abort it.")
@@ -99,14 +96,14 @@ def cancel(job_id: JobId) -> None:
 @commands.command()
 def stats(*, as_json: AsJson = False) -> None:
     """Count jobs by name and status."""
+    from app.jobs.operations import Status
+
     found = operate(lambda queue: queue.stats())
     if as_json:
         print(json.dumps(found, indent=2))  # noqa: T201 - the command's output
         return
-    table = Table("name", *Status)
-    for name, counts in found.items():
-        table.add_row(name, *(str(counts.get(status, 0)) for status in Status))
-    Console(markup=False).print(table)
+    rows = [[name, *(str(counts.get(status, 0)) for status in Status)] for name, counts in found.items()]
+    print_table(["name", *Status], rows)
 
 
 def say(sentence: str) -> None:

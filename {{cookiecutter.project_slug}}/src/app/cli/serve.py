@@ -4,10 +4,6 @@ from typing import Annotated
 
 import typer
 
-from app.assembly.server import serve as serve_until_stopped
-from app.assembly.server import serve_and_reload
-from app.settings import load_settings
-
 
 def serve(
     *,
@@ -16,5 +12,8 @@ def serve(
     ] = False,
 ) -> None:
     """Serve the API on HOST:PORT, metrics and health on MANAGEMENT_PORT."""
-    start = serve_and_reload if reload else serve_until_stopped
+    from app.assembly import server
+    from app.settings import load_settings
+
+    start = server.serve_and_reload if reload else server.serve
     start(load_settings())

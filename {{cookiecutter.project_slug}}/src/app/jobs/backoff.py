@@ -21,5 +21,5 @@ class Backoff:
         return float(min(self.longest_seconds, self.first_seconds * 2 ** min(failures - 1, 32)))
 
     def wait(self, failures: int) -> float:
-        """Seconds to wait after that many failures, one at least."""
+        """Seconds to wait after that many failures; `failures` is at least 1."""
         return random.uniform(0, self.limit(failures))  # noqa: S311 - spreads load, guards nothing

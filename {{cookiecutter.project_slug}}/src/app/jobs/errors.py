@@ -1,7 +1,6 @@
 """Why a job has failed, when its handler did not raise.
 
 JobError
-├── UnknownJob           nothing here does it
 ├── UnreadableJob        what was enqueued does not fit the job's fields (any more)
 ├── TimeLimitExceeded    it took longer than it may
 ├── CancelledItself      the handler was cancelled, and nobody had asked for it
@@ -11,13 +10,6 @@ JobError
 
 class JobError(Exception):
     """The message is for the operator."""
-
-
-class UnknownJob(JobError):
-    """No handler for this name."""
-
-    def __init__(self) -> None:
-        super().__init__("No handler is listed for this name in assembly/jobs.py: add it and retry the job.")
 
 
 class UnreadableJob(JobError):
@@ -39,7 +31,7 @@ class CancelledItself(JobError):
 
 
 class WorkerDied(JobError):
-    """Each worker that ran it was lost, the last time as often as it may be run."""
+    """Its worker gave no more sign of life, in the last attempt that it had."""
 
     def __init__(self) -> None:
-        super().__init__("Its worker was lost in the middle of it once too often.")
+        super().__init__("Its worker was lost in its last attempt.")

@@ -1,11 +1,11 @@
 """Forgets finished jobs in time, so that the queue stays small."""
 
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 import structlog
+from sqlalchemy import text
 
 from app.jobs.job import Job
-from app.jobs.sql import sql
 from app.persistence.database import Database
 
 log = structlog.get_logger()
@@ -14,7 +14,7 @@ log = structlog.get_logger()
 BATCH = 1000
 
 # A job's status and its last event agree; those that failed stay until an operator has dealt with them.
-PRUNE = sql("""
+PRUNE = text("""
     DELETE FROM procrastinate_jobs WHERE id IN (
         SELECT job.id FROM procrastinate_events event JOIN procrastinate_jobs job ON job.id = event.job_id
         WHERE event.type IN ('succeeded', 'cancelled', 'aborted') AND event.at < now() - make_interval(days => :days)
@@ -28,8 +28,8 @@ PRUNE = sql("""
 class PruneJobs(Job):
     """Forget jobs that ended well, or were cancelled, more than JOBS_KEEP_DAYS ago."""
 
-    name: ClassVar[str] = "jobs.prune"
-    time_limit_seconds: ClassVar[float] = 600.0
+    name = "jobs.prune"
+    time_limit_seconds = 600.0
 
 
 class KeepsJobs(Protocol):

@@ -10,7 +10,7 @@ from procrastinate.jobs import Status
 from app.jobs.envelope import carried_by
 from app.jobs.errors import WorkerDied
 from app.jobs.recording import Recorder
-from app.observability.context import begin_job, end_job
+from app.observability.context import begin_job, forget_context
 
 
 class Rescue:
@@ -38,7 +38,7 @@ class Rescue:
             except ConnectorException:
                 pass  # another worker was faster, or the database is gone: then the next look finds it
             finally:
-                end_job()
+                forget_context()
 
     async def move(self, job: StoredJob) -> None:
         allowed = self.attempts_allowed.get(job.task_name)

@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 
-from app.jobs.sql import sql
+from sqlalchemy import text
+
 from app.persistence.database import Database
 
 COUNTED_AT_MOST = 10_000
 
 # Counting stops at a limit, and only what is next in line is asked for its age: both come from an index.
-SAMPLE = sql("""
+SAMPLE = text("""
     SELECT
         (SELECT count(*) FROM (
             SELECT FROM procrastinate_jobs

@@ -31,13 +31,8 @@ def begin_job(*, job_id: int, job: str, attempt: int, carried: Mapping[str, str]
     bind_contextvars(job_id=job_id, job=job, attempt=attempt)
 
 
-def end_job() -> None:
-    """Forget everything that was bound."""
-    clear_contextvars()
-
-
-def end_request() -> None:
-    """Forget everything that was bound."""
+def forget_context() -> None:
+    """Unbind everything: the request or the job is over."""
     clear_contextvars()
 
 

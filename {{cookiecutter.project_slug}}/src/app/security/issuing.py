@@ -4,22 +4,10 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from app.core.errors import NotFound
-from app.security.keys import Key, new_key
+from app.security.errors import ApiKeyNotFound
+from app.security.keys import DEFAULT_DAYS, Key, new_key
 from app.security.models import ApiKey
 from app.security.repository import ApiKeyRepository
-
-# Long enough for a quarter's release, short enough that a forgotten key dies by itself.
-DEFAULT_DAYS = 90
-MOST_DAYS = 3 * 365
-LONGEST_NAME = 100
-
-
-class ApiKeyNotFound(NotFound):
-    """No API key has this prefix."""
-
-    def __init__(self) -> None:
-        super().__init__("There is no API key with this prefix: `app keys list` shows them.")
 
 
 async def issue_key(

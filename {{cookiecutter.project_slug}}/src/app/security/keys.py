@@ -1,4 +1,4 @@
-"""The shape of an API key: `apikey_<prefix>_<secret>`."""
+"""The shape of an API key, `apikey_<prefix>_<secret>`, and its limits."""
 
 import hashlib
 import re
@@ -15,6 +15,11 @@ PREFIX_LENGTH = 12
 SECRET_LENGTH = 43  # 62 ** 43 is a little more than 2 ** 256
 KEY_LENGTH = len(MARKER) + PREFIX_LENGTH + SECRET_LENGTH + 2
 SHAPE = re.compile(MARKER + r"_([A-Za-z0-9]{12})_([A-Za-z0-9]{43})")
+
+# Long enough for a quarter's release, short enough that a forgotten key dies by itself.
+DEFAULT_DAYS = 90
+MOST_DAYS = 3 * 365
+LONGEST_NAME = 100
 
 
 @dataclass(frozen=True, slots=True)

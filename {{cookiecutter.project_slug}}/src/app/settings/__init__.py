@@ -1,6 +1,6 @@
 """The only reader of the environment."""
 
-from app.settings.configuration_error import ConfigurationError
+from app.core.configuration_error import ConfigurationError
 from app.settings.essentials import essentials
 from app.settings.loading import load_settings
 from app.settings.sections import Settings

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from app.core.configuration_error import ConfigurationError
 from app.persistence.database_url import DatabaseURL
-from app.settings.configuration_error import ConfigurationError
 from app.settings.sections import Settings
 
 

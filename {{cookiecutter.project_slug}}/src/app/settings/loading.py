@@ -6,8 +6,8 @@ from typing import Any
 import structlog
 from pydantic import ValidationError
 
+from app.core.configuration_error import ConfigurationError
 from app.settings import sources
-from app.settings.configuration_error import ConfigurationError
 from app.settings.near_misses import near_misses, unknown_variables
 from app.settings.production import unsafe
 from app.settings.sections import Section, Settings, known_names

@@ -11,10 +11,7 @@ from fastapi.security.utils import get_authorization_scheme_param
 
 from app.observability.context import bind_caller
 from app.security.principal import Principal
-from app.security.public import public
 from app.web.dependencies import get_resources
-
-__all__ = ["API_KEY", "public", "requires"]
 
 # Words that need no escaping in a header or on a command line.
 SCOPE = re.compile(r"[a-z][a-z0-9-]*:[a-z][a-z0-9-]*")

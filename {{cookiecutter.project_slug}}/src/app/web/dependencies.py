@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.jobs.queue import JobQueue
 from app.resources import Resources
-from app.web.pagination import Cursors
+from app.web.pagination import Cursor, Cursors, Limit, PageRequest
 
 
 async def get_resources(request: Request) -> Resources:
@@ -41,9 +41,9 @@ async def get_jobs(session: Session) -> JobQueue:
 Jobs = Annotated[JobQueue, Depends(get_jobs)]
 
 
-async def get_cursors(resources: CurrentResources) -> Cursors:
-    """Cursors signed with this service's key."""
-    return Cursors(resources.secret_key)
+async def get_page_request(resources: CurrentResources, limit: Limit = 20, cursor: Cursor = None) -> PageRequest:
+    """Its cursors are signed with this service's key."""
+    return PageRequest(Cursors(resources.secret_key), limit=limit, cursor=cursor)
 
 
-PageCursors = Annotated[Cursors, Depends(get_cursors)]
+Paging = Annotated[PageRequest, Depends(get_page_request)]

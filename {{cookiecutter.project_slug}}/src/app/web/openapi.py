@@ -8,7 +8,7 @@ from fastapi.routing import APIRoute
 from starlette.routing import Route
 
 from app.core.errors import ServiceError
-from app.web.authentication import public
+from app.security.public import public
 from app.web.problems import MEDIA_TYPE, Problem, status_of
 
 CONTENT = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}

@@ -37,6 +37,27 @@ class Page(BaseModel, Generic[Item]):
     next_cursor: str | None
 
 
+class PageRequest:
+    """Which part of a list a caller wants: at most `limit` rows, from after the row `after` on.
+
+    Ask the database for `wanted` of them, one more than is shown: that one tells whether the list goes on.
+    """
+
+    def __init__(self, cursors: "Cursors", *, limit: int, cursor: str | None) -> None:
+        self.cursors = cursors
+        self.limit = limit
+        self.after = cursors.read(cursor) if cursor else None
+
+    @property
+    def wanted(self) -> int:
+        """How many rows to ask for."""
+        return self.limit + 1
+
+    def page(self, items: list[Item]) -> Page[Item]:
+        """What is shown of those that were found."""
+        return self.cursors.page(items, limit=self.limit)
+
+
 class Cursors:
     """Makes cursors and reads them back."""
 

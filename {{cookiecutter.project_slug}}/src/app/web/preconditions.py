@@ -9,7 +9,7 @@ from app.core.errors import PreconditionRequired
 from app.core.versions import SeenVersions
 
 # Only strong tags of ours; a weak one, `W/"3"`, promises less than a change needs.
-STRONG_TAG = re.compile(r'(?<![^\s,])"(\d{1,9})"(?=\s*(?:,|$))')
+STRONG_TAG = re.compile(r'"(\d{1,9})"', re.ASCII)
 
 
 class IfMatchMissing(PreconditionRequired):
@@ -29,7 +29,8 @@ async def versions_seen(
         raise IfMatchMissing
     if if_match.strip() == "*":
         return SeenVersions(None)
-    return SeenVersions(frozenset(int(number) for number in STRONG_TAG.findall(if_match)))
+    tags = [STRONG_TAG.fullmatch(tag.strip()) for tag in if_match.split(",")]
+    return SeenVersions(frozenset(int(tag[1]) for tag in tags if tag))
 
 
 IfMatch = Annotated[SeenVersions, Depends(versions_seen)]

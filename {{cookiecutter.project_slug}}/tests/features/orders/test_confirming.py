@@ -24,7 +24,8 @@ async def test_a_placed_order_is_confirmed_later(
         await eventually(lambda: is_done(database_url), within_seconds=20)
 
     now = await read(caller, order)
-    assert now.json() == {**order, "status": "confirmed"}
+    assert now.json() == {**order, "status": "confirmed", "confirmed_at": now.json()["confirmed_at"]}
+    assert now.json()["confirmed_at"] > order["created_at"]
     assert now.headers["etag"] != etag
 
 

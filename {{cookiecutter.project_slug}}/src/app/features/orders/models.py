@@ -1,5 +1,7 @@
 """How an order is stored, and what can become of it."""
 
+from datetime import UTC, datetime
+
 from sqlalchemy import CheckConstraint, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -21,6 +23,7 @@ class Order(Owned, Model):
     unit_price_cents: Mapped[int]
     note: Mapped[str | None] = mapped_column(String(500))
     status: Mapped[str] = mapped_column(String(16), default="pending")
+    confirmed_at: Mapped[datetime | None]
     version: Mapped[int] = mapped_column()
 
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - SQLAlchemy declares it so; it counts every change
@@ -43,7 +46,7 @@ class Order(Owned, Model):
         """Only what is pending, so doing it twice does it once; says whether it did."""
         is_pending = self.status == "pending"
         if is_pending:
-            self.status = "confirmed"
+            self.status, self.confirmed_at = "confirmed", datetime.now(UTC)
         return is_pending
 
     def change(self, *, note: str | None) -> None:

@@ -9,9 +9,9 @@ from app.features.orders.dependencies import Filters, Orders, ReadOrders, WriteO
 from app.features.orders.errors import OrderAlreadyCancelled, OrderNotFound
 from app.features.orders.models import Order
 from app.features.orders.schemas import NewOrder, OrderChanges, OrderView
-from app.web.dependencies import PageCursors
+from app.web.dependencies import Paging
 from app.web.openapi import problems
-from app.web.pagination import Cursor, Limit, Page
+from app.web.pagination import Page
 from app.web.preconditions import IfMatch, IfMatchMissing, set_etag
 
 router = APIRouter(prefix="/v1/orders", tags=["orders"])
@@ -22,28 +22,20 @@ async def place_order(caller: WriteOrders, request: NewOrder, orders: Orders, re
     """It is `pending` at first and confirmed shortly afterwards. `Location` is where it can be read."""
     order = await orders.place(request, caller=caller)
     response.headers["Location"] = f"{router.prefix}/{order.id}"
-    return view(order, response)
+    return show_order(order, response)
 
 
 @router.get("", summary="List orders")
-async def list_orders(
-    caller: ReadOrders,
-    filters: Filters,
-    orders: Orders,
-    cursors: PageCursors,
-    limit: Limit = 20,
-    cursor: Cursor = None,
-) -> Page[OrderView]:
+async def list_orders(caller: ReadOrders, filters: Filters, paging: Paging, orders: Orders) -> Page[OrderView]:
     """The newest first. Follow `next_cursor`, with the same filters, until it is null."""
-    before = cursors.read(cursor) if cursor else None
-    found = await orders.newest(filters, caller=caller, before=before, limit=limit + 1)
-    return cursors.page([OrderView.model_validate(order) for order in found], limit=limit)
+    found = await orders.newest(filters, caller=caller, before=paging.after, limit=paging.wanted)
+    return paging.page([OrderView.model_validate(order) for order in found])
 
 
 @router.get("/{order_id}", summary="Read an order", responses=problems(OrderNotFound))
 async def read_order(caller: ReadOrders, order_id: UUID, orders: Orders, response: Response) -> OrderView:
     """Its `ETag` names the version that was read."""
-    return view(await orders.read(order_id, caller=caller), response)
+    return show_order(await orders.read(order_id, caller=caller), response)
 
 
 @router.patch(
@@ -55,15 +47,15 @@ async def change_order(
     caller: WriteOrders, order_id: UUID, changes: OrderChanges, seen: IfMatch, orders: Orders, response: Response
 ) -> OrderView:
     """Only if nobody has changed it since it was read."""
-    return view(await orders.change(order_id, changes, caller=caller, seen=seen), response)
+    return show_order(await orders.change(order_id, changes, caller=caller, seen=seen), response)
 
 
 @router.post("/{order_id}/cancel", summary="Cancel an order", responses=problems(OrderNotFound))
 async def cancel_order(caller: WriteOrders, order_id: UUID, orders: Orders, response: Response) -> OrderView:
     """Whatever state it is in; cancelling it again changes nothing."""
-    return view(await orders.cancel(order_id, caller=caller), response)
+    return show_order(await orders.cancel(order_id, caller=caller), response)
 
 
-def view(order: Order, response: Response) -> OrderView:
+def show_order(order: Order, response: Response) -> OrderView:
     set_etag(response, version=order.version)
     return OrderView.model_validate(order)

@@ -55,3 +55,4 @@ class OrderView(ListItem):
     note: Note | None
     status: Status
     created_at: datetime
+    confirmed_at: datetime | None

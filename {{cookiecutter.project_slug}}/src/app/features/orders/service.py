@@ -28,7 +28,7 @@ class OrderService:
         return order
 
     async def read(self, order_id: UUID, *, caller: Principal) -> Order:
-        return found(await self.orders.find(order_id, tenant=caller.tenant), order_id)
+        return require_order(await self.orders.find(order_id, tenant=caller.tenant), order_id)
 
     async def newest(
         self, filters: OrderFilters, *, caller: Principal, before: UUID | None, limit: int
@@ -36,20 +36,20 @@ class OrderService:
         return await self.orders.newest(filters, tenant=caller.tenant, before=before, limit=limit)
 
     async def change(self, order_id: UUID, changes: OrderChanges, *, caller: Principal, seen: SeenVersions) -> Order:
-        order = found(await self.orders.find_to_change(order_id, tenant=caller.tenant), order_id)
+        order = require_order(await self.orders.find_to_change(order_id, tenant=caller.tenant), order_id)
         seen.require(order.version)
         order.change(note=changes.note)
         await self.orders.save_changes()
         return order
 
     async def cancel(self, order_id: UUID, *, caller: Principal) -> Order:
-        order = found(await self.orders.find_to_change(order_id, tenant=caller.tenant), order_id)
+        order = require_order(await self.orders.find_to_change(order_id, tenant=caller.tenant), order_id)
         order.cancel()
         await self.orders.save_changes()
         return order
 
 
-def found(order: Order | None, order_id: UUID) -> Order:
+def require_order(order: Order | None, order_id: UUID) -> Order:
     """Raises `OrderNotFound`."""
     if order is None:
         raise OrderNotFound(order_id)

@@ -8,8 +8,8 @@ from string import Template
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import FileResponse, HTMLResponse
 
+from app.security.public import public
 from app.web.api_reference.assets import VendoredAssets, read_vendored_assets
-from app.web.authentication import public
 from app.web.content_security_policy import new_nonce, page_policy
 
 # Both libraries draw small icons from data: addresses; ReDoc runs its search in a worker made from a blob.

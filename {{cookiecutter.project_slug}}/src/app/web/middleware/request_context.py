@@ -3,7 +3,7 @@
 import re
 
 from app.core.ids import new_id
-from app.observability.context import begin_request, end_request
+from app.observability.context import begin_request, forget_context
 from app.web.middleware.edge import Concern, Exchange, Headers
 
 # What a caller may choose: enough for every id in use, too little to forge a log line or a header.
@@ -25,7 +25,7 @@ class RequestContext(Concern):
         headers.append((b"x-request-id", exchange.request_id.encode()))
 
     def on_response_end(self, exchange: Exchange) -> None:  # noqa: ARG002 - the hook's signature
-        end_request()
+        forget_context()
 
 
 def request_id_from(header: bytes) -> str:
