@@ -109,6 +109,19 @@ class Run:
         assert found, self.said
         return found[1]
 
+    @property
+    def url(self) -> str:
+        found = re.search(r"\n  service +(\S+)", self.said)
+        assert found, self.said
+        return found[1]
+
+    @property
+    def commands(self) -> list[str]:
+        """The lines that are printed for a second terminal."""
+        found = re.search(r"commands +(.+(?:\n {14}.+)*)", self.said)
+        assert found, self.said
+        return [line.strip() for line in found[1].splitlines()]
+
     def try_it(self) -> str:
         """What the command that is printed to be tried answers."""
         line = next(line for line in self.said.splitlines() if line.startswith("  try "))

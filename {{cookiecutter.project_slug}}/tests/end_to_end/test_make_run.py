@@ -13,8 +13,10 @@ import pytest
 from development import ports
 from development.env_file import variables_of, write_env_file
 from development.locks import held
+from development.page import addresses_of, what_is_where
 from development.processes import is_alive, wait_until
 from tests.end_to_end.checkout import MAKE_RUN, SUPERVISOR, Checkout, Run, free_port, is_set_up
+from tests.support.commands import STRONG_KEY
 
 # Several starts of everything, on a machine that may be busy.
 pytestmark = pytest.mark.timeout(150)
@@ -65,13 +67,35 @@ def test_make_dev_runs_changed_code_in_the_worker_and_ctrl_c_is_no_failure(check
 def test_the_line_to_try_works_as_it_is_printed_and_no_log_knows_the_key(checkout: Checkout) -> None:
     with checkout.serve() as running:
         assert running.try_it()
-        is_done = wait_until(lambda: running.try_it().count("confirmed") == 3, within_seconds=20)  # option: example
+        is_done = wait_until(lambda: running.try_it().count('"confirmed"') == 3, within_seconds=20)  # option: example
         assert is_done, running.try_it()  # option: example
 
         assert running.said.count(running.key) == 2, "on its own line and in the line to try"
+        assert running.said.count("/health/ready") < 10, "the log is the user's"
         logs = list((checkout.folder / ".run").rglob("*.log"))
         assert len(logs) == 2
         assert [log for log in logs if running.key in log.read_text(errors="replace")] == []
+
+
+def test_operators_commands_work_in_a_second_terminal_as_they_are_printed(checkout: Checkout) -> None:
+    with checkout.serve() as running:
+        done = checkout.run("sh", "-ec", "\n".join(running.commands))
+
+        assert done.returncode == 0, done.stderr
+        assert running.commands[0] == f"export DATABASE_URL='{running.database_url}'"
+        assert "prefix" in done.stdout
+        assert running.key.split("_")[1] in done.stdout
+        assert f"\n  reference   {running.url}/docs\n" in running.said
+
+
+def test_in_production_neither_a_reference_nor_a_key_is_promised(checkout: Checkout) -> None:
+    production = {"ENVIRONMENT": "production", "SECRET_KEY": STRONG_KEY, "ALLOWED_HOSTS": "127.0.0.1"}
+
+    with checkout.serve(**production, DATABASE_TLS="off") as running:
+        assert "\n  service " in running.said
+        assert "\n  reference " not in running.said
+        assert "\n  API key " not in running.said
+        assert running.commands[1:] == [".venv/bin/app jobs list", ".venv/bin/app keys list"]
 
 
 def test_after_a_killed_supervisor_the_next_start_is_clean_and_the_data_are_there(checkout: Checkout) -> None:
@@ -125,6 +149,15 @@ def test_a_port_that_is_none_is_one_sentence(checkout: Checkout) -> None:
 
     assert refused.returncode == 1
     assert refused.stderr.strip() == "PORT must be a number from 1 to 65535, and is 'http'."
+
+
+def test_a_database_of_the_users_own_is_not_printed() -> None:
+    addresses = addresses_of({}, ports.Ports(api=8000, management=9000, worker=9001))
+
+    page = what_is_where(addresses, reference=None, database=None, key=None)
+
+    assert "export" not in page
+    assert "yours, see DATABASE_URL" in page
 
 
 def test_only_an_asked_for_management_port_must_be_free() -> None:

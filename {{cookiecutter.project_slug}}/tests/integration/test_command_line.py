@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from app import cli
 from app.assembly import application
 from app.assembly.routes import ROUTERS
-from tests.support.commands import STRONG_KEY, for_production, run_app
+from tests.support.commands import STRONG_KEY, for_production, run_app, run_python
 from tests.support.doors import router as doors
 
 COMMANDS = ["serve", "worker", "migrate", "config", "routes", "openapi"]
@@ -41,6 +41,15 @@ def test_the_overview_lists_every_command_and_the_exit_codes() -> None:
     assert "69 a server cannot be reached" in text
 
 
+def test_help_does_not_wait_for_the_service_to_load(tmp_path: Path) -> None:
+    heavy = {"alembic", "fastapi", "procrastinate", "pydantic", "sqlalchemy", "structlog", "uvicorn"}
+
+    loaded = run_python("import app.cli, sys; print(*sys.modules)", folder=tmp_path).stdout.split()
+
+    assert "app.cli" in loaded
+    assert heavy & set(loaded) == set()
+
+
 @pytest.mark.parametrize("arguments", [(), ("bogus",), ("config", "--bogus")])
 def test_a_wrong_call_is_a_usage_error(arguments: tuple[str, ...]) -> None:
     assert CliRunner().invoke(cli.commands, arguments).exit_code == 2
@@ -62,6 +71,18 @@ def test_config_masks_secrets_and_shows_the_rest() -> None:
     assert "8123" in text
 
 
+def test_config_cuts_no_value_however_narrow_the_terminal() -> None:
+    release = "-".join(["release"] * 20)
+
+    text = invoke("config", COLUMNS="40", SENTRY_RELEASE=release)
+
+    assert any(line.split() == ["SENTRY_RELEASE", release] for line in text.splitlines())
+
+
+def test_a_value_is_printed_as_it_is() -> None:
+    assert "vault:key:[red]read" in invoke("config", SENTRY_RELEASE="vault:key:[red]read")
+
+
 def test_config_as_json_is_for_scripts() -> None:
     values = json.loads(invoke("config", "--json", CORS_ORIGINS="https://a.example", **secrets()))
 
@@ -78,7 +99,7 @@ def test_routes_lists_what_is_served() -> None:
 def test_routes_tells_who_may_call_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(application, "ROUTERS", [*ROUTERS, doors])
 
-    lines = invoke("routes", COLUMNS="200").splitlines()
+    lines = invoke("routes", COLUMNS="40").splitlines()
     found = {
         tuple(route["methods"]): route["callers"]
         for route in json.loads(invoke("routes", "--json"))

@@ -2,11 +2,14 @@
 
 import json
 from collections.abc import Sequence
+from typing import get_args
 
 import pytest
 from typer.testing import CliRunner
 
 from app import cli
+from app.cli.jobs import StatusName
+from app.jobs.operations import Status
 from tests.support.commands import STRONG_KEY
 from tests.support.databases import execute
 from tests.support.jobs import Fail, Mark, Tick, enqueue, job_status, select
@@ -57,6 +60,32 @@ def test_list_shows_the_newest_first_and_what_was_asked_for(database_url: str) -
     assert [job["id"] for job in limited] == [third]
     assert "test.tick" in table
     assert "test.fail" not in table
+
+
+def test_the_list_can_be_asked_for_every_status() -> None:
+    assert get_args(StatusName) == tuple(Status)
+
+
+def test_the_list_says_where_the_reason_of_a_failure_stands() -> None:
+    said = " ".join(invoke("postgresql://app@/app?host=/nowhere", "list", "--help").split())
+
+    assert "the line `job_failed` with this `job_id`" in said
+
+
+def test_names_and_times_are_not_cut_however_narrow_the_terminal(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [job_id] = enqueue(database_url, Tick())
+    enqueued = json.loads(invoke(database_url, "list", "--json"))[0]["enqueued_at"]
+    monkeypatch.setenv("COLUMNS", "20")
+
+    listed = invoke(database_url, "list").splitlines()[1]
+    counted = invoke(database_url, "stats").splitlines()
+
+    assert listed.split()[:4] == [str(job_id), "test.tick", "waiting", "0"]
+    assert enqueued.partition(".")[0] in listed
+    assert counted[0].split() == ["name", *Status]
+    assert counted[1].split() == ["test.tick", "1", "0", "0", "0", "0", "0"]
 
 
 def test_retry_lets_a_failed_job_run_again_with_all_its_attempts(database_url: str) -> None:

@@ -16,7 +16,7 @@ from tests.support.working_app import BUSY, working
 TICKS = "SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'test.tick'"
 
 # The second that each job of the schedule is for.
-DUE = "SELECT (args ->> 'timestamp')::bigint FROM procrastinate_jobs WHERE task_name = 'test.tick' ORDER BY 1"
+DUE = "SELECT (args ->> 'due')::bigint FROM procrastinate_jobs WHERE task_name = 'test.tick' ORDER BY 1"
 
 
 @pytest.fixture

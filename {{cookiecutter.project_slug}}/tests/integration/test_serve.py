@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.commands import for_production, run_app
 from tests.support.ports import free_ports, is_listening
-from tests.support.serving_app import TALKATIVE, ServingApp, is_live, serving
+from tests.support.serving_app import TALKATIVE, ServingApp, failing_to_serve, is_live, serving
 from tests.support.waiting import wait_until
 
 
@@ -113,6 +113,38 @@ def test_with_reload_a_changed_file_starts_it_anew(worker_database_url: str, tmp
     assert metrics.status_code == 200
     assert client == "127.0.0.1"
     assert not is_listening(running.client.base_url.port or 0), "the process that served outlives the one that watches"
+
+
+# Python runs this at the start of every process that finds it, the reloader's child included.
+UNDECLARED = """
+from fastapi import APIRouter
+
+from app.assembly.routes import ROUTERS
+
+
+async def undeclared() -> None: ...
+
+
+router = APIRouter()
+router.add_api_route("/v1/things", undeclared)
+ROUTERS.append(router)
+"""
+
+
+def test_with_reload_a_route_without_a_policy_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "src").mkdir()
+    (tmp_path / "sitecustomize.py").write_text(UNDECLARED)
+    variables = {**for_production("postgresql://app@/app?host=/nowhere"), "ENVIRONMENT": "development"}
+
+    with failing_to_serve("--reload", folder=tmp_path, PYTHONPATH=str(tmp_path), **variables) as running:
+        wait_until(lambda: any("does not say who" in line for line in running.lines), what="the sentence")
+        is_watching = running.process.poll() is None
+        running.signal()
+        running.wait_for_end()
+
+    [said] = [line for line in running.lines if not line.startswith("{")]
+    assert said.startswith("GET /v1/things does not say who may call it: give it a caller")
+    assert is_watching
 
 
 def time_of(running: ServingApp, event: str) -> datetime:

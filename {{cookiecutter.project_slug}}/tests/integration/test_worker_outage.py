@@ -54,6 +54,11 @@ def test_it_goes_on_after_a_restart_of_the_database(worker: WorkingApp, postgres
 
     succeeds(url, after)
     succeeds(url, running)
+    hindered = [line["part"] for line in worker.named("worker_hindered")]
+    assert "fetching" in hindered
+    assert len(hindered) == len(set(hindered)), "each part tells its trouble once"
+    assert [line for line in worker.named("linger_began") if line["job_id"] == running] == worker.named("linger_began")
+    assert len(worker.named("linger_began")) == 1, "what is done is written down as soon as possible, not done again"
 
 
 def test_it_goes_on_after_the_database_hung(worker: WorkingApp, postgres: BreakablePostgres, url: str) -> None:
@@ -85,6 +90,7 @@ def test_it_stops_without_its_database(worker: WorkingApp, postgres: BreakablePo
             postgres.revive()
 
     assert exit_code == 0
+    assert len(worker.named("worker_left_silently")) == 1
     assert [line for line in worker.lines if not line.startswith("{")] == []
 
 

@@ -54,7 +54,7 @@ def test_while_it_stops_it_is_not_ready_but_lives(url: str, tmp_path: Path) -> N
     assert (ready.status_code, ready.json()["status"], live.status_code) == (503, "draining", 200)
 
 
-def test_what_outlasts_the_grace_is_given_back_even_from_its_last_attempt(url: str, tmp_path: Path) -> None:
+def test_what_outlasts_the_grace_is_given_back_and_not_counted(url: str, tmp_path: Path) -> None:
     variables = {**for_production(url), "SHUTDOWN_GRACE_SECONDS": "0.5"}
     with working(folder=tmp_path, module=BUSY, **variables) as worker:
         running = begin(worker, url, seconds=60)
@@ -63,6 +63,7 @@ def test_what_outlasts_the_grace_is_given_back_even_from_its_last_attempt(url: s
 
     assert exit_code == 0
     assert job_status(url, running) == "todo"
+    assert select(url, "SELECT attempts FROM procrastinate_jobs") == [0]
     assert [line["job_id"] for line in worker.named("job_given_back")] == [running]
 
 

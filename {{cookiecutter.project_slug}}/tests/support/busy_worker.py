@@ -7,7 +7,7 @@ import os
 
 from app import cli
 from app.assembly.jobs import HANDLERS, SCHEDULES
-from app.jobs import retries
+from app.jobs import attempt
 from app.jobs.backoff import Backoff
 from app.jobs.handler import Handler, Schedule
 from tests.support import jobs
@@ -15,7 +15,7 @@ from tests.support.switched_off import switch_off_what_is_asked
 
 if __name__ == "__main__":
     switch_off_what_is_asked()
-    retries.RETRY = Backoff(first_seconds=0.01, longest_seconds=0.05)
+    attempt.RETRY = Backoff(first_seconds=0.01, longest_seconds=0.05)
     HANDLERS += [
         Handler(jobs.Mark, jobs.mark),
         Handler(jobs.Fail, jobs.fail),

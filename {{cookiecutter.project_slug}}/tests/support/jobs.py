@@ -3,21 +3,15 @@
 import asyncio
 import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import structlog
-from procrastinate import App
 from sqlalchemy import text
 
-from app.jobs.attempt import Attempts
-from app.jobs.handler import Handler, Schedule
 from app.jobs.job import Job
-from app.jobs.library import queue_app
 from app.jobs.queue import JobQueue
-from app.jobs.recording import Recorder
-from app.observability.metrics import JobMetrics, Metrics
 from app.persistence.database import open_database
 from app.resources import Resources
 from tests.support.databases import execute, fetch, options_for
@@ -130,18 +124,6 @@ async def kill_worker(_job: KillWorker, _resources: Resources) -> None:
 async def tick(_job: Tick, resources: Resources) -> None:
     async with resources.database.transaction() as session:
         await session.execute(text("INSERT INTO effects (task) VALUES (0)"))
-
-
-def silent_recorder() -> Recorder:
-    """Counts for nobody."""
-    return Recorder(JobMetrics(Metrics().registry), report=lambda _error: None)
-
-
-def library(url: str, *, handlers: Sequence[Handler[Any, Resources]] = (), schedules: Sequence[Schedule] = ()) -> App:
-    """Procrastinate as our worker uses it, to be opened."""
-    recorder = silent_recorder()
-    attempts: Attempts[Any] = Attempts(None, recorder=recorder)
-    return queue_app(options_for(url), handlers=handlers, schedules=schedules, attempts=attempts, recorder=recorder)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import Any
 import httpx2
 
 from tests.support import running_app
+from tests.support.commands import APP
 from tests.support.ports import free_ports
 from tests.support.running_app import RunningApp, command_of, read_from, started
 from tests.support.waiting import wait_until
@@ -46,6 +47,19 @@ def serving(*options: str, folder: Path, module: str | None = None, **variables:
         running = ServingApp(process, management, client=client)
         stack.enter_context(read_from(running))
         wait_until(lambda: is_live(running), what="the service")
+        yield running
+
+
+@contextmanager
+def failing_to_serve(*options: str, folder: Path, **variables: str) -> Iterator[RunningApp]:
+    """Run `app serve` without waiting for it to answer."""
+    port, management_port = free_ports(2)
+    environment = {"PORT": str(port), "MANAGEMENT_PORT": str(management_port), **variables}
+    with ExitStack() as stack:
+        process = stack.enter_context(started([str(APP), "serve", *options], folder=folder, environment=environment))
+        management = stack.enter_context(httpx2.Client(base_url=f"http://127.0.0.1:{management_port}", timeout=10))
+        running = RunningApp(process, management)
+        stack.enter_context(read_from(running))
         yield running
 
 

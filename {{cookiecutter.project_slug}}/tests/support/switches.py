@@ -10,20 +10,19 @@ from typing import Any
 
 from fastapi import APIRouter
 from fastapi.utils import generate_unique_id
-from procrastinate.jobs import Job as StoredJob
-from procrastinate.manager import JobManager
 from pydantic import SecretStr
 from pytest import MonkeyPatch  # noqa: PT013 - a type here
-from sqlalchemy import text
+from sqlalchemy import TextClause
 
 from app.assembly import application, instruments
 from app.cli import config
 from app.core.versions import SeenVersions
 from app.health import draining
-from app.jobs import attempt, pruning, queue
+from app.jobs import pruning, queue, running, store
+from app.jobs.attempt import Ending
 from app.jobs.job import Job
-from app.jobs.recording import Recorder
-from app.jobs.rescue import Rescue
+from app.jobs.presence import Presence
+from app.jobs.sql import sql
 from app.jobs.worker import Worker
 from app.observability import logging, redaction
 from app.observability.error_tracking import ErrorTracker
@@ -91,15 +90,9 @@ async def enqueue_at_once(self: queue.JobQueue, job: Job) -> int:
     return int(found.scalar_one())
 
 
-async def scheduled_by_each(self: JobManager, *, job: StoredJob, **_: Any) -> int | None:
-    """Whatever the other workers do."""
-    return (await self.defer_job_async(job)).id
-
-
-def cut_short(self: Worker[Any]) -> None:
-    """Without finishing what runs."""
-    self.attempts.cut_short()
-    self.stopping.set()
+def scheduled_by_anybody() -> TextClause:
+    """Each worker's schedule is a schedule of its own."""
+    return sql(store.DEFER_SCHEDULED.text.replace("CAST(:cron AS text)", "CAST(:cron AS text) || random()"))
 
 
 SWITCHES: dict[str, Switch] = {
@@ -145,12 +138,12 @@ SWITCHES: dict[str, Switch] = {
     "redaction": replaced(logging, "redact_event", lambda _logger, _method, event: event),
     "enqueue-with-data": replaced(queue.JobQueue, "enqueue", enqueue_at_once),
     "retries": replaced(Job, "max_attempts", 1),
-    "dead-letter": replaced(Recorder, "given_up", nothing),
-    "rescue": replaced(Rescue, "look", idle),
-    "scheduled-once": replaced(JobManager, "defer_periodic_job", scheduled_by_each),
-    "graceful-stop": replaced(Worker, "stop", cut_short),
+    "dead-letter": lambda patch: patch.setitem(running.STATUSES, Ending.FAILED, "succeeded"),
+    "rescue": replaced(Presence, "take_over", idle),
+    "scheduled-once": replaced(store, "DEFER_SCHEDULED", scheduled_by_anybody()),
+    "graceful-stop": replaced(Worker, "finish", idle),
     "worker-check": replaced(Worker, "probe", idle),
-    "pruned-jobs": replaced(pruning, "PRUNE", text("SELECT 1 WHERE false AND :days > :batch")),
-    "job-context": replaced(attempt, "begin_job", lambda **_: None),
+    "pruned-jobs": replaced(pruning, "PRUNE", sql("SELECT 1 WHERE false AND :days > :batch")),
+    "job-context": replaced(running, "begin_job", lambda **_: None),
     **ORDERS,  # option: example
 }

@@ -1,26 +1,19 @@
 """One attempt at a job, and what is made of how it ends."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import pytest
-from procrastinate import App, JobContext, RetryDecision
-from procrastinate.jobs import Job as StoredJob
-from procrastinate.testing import InMemoryConnector
 from structlog.testing import capture_logs
 
-from app.jobs.attempt import Attempts
+from app.jobs.attempt import RETRY, Attempt, Ending, Outcome
 from app.jobs.backoff import Backoff
 from app.jobs.envelope import carried_by, pack
-from app.jobs.errors import CancelledItself, TimeLimitExceeded, UnreadableJob
+from app.jobs.errors import CancelledItself, TimeLimitExceeded, UnknownJob, UnreadableJob
 from app.jobs.handler import Handler
 from app.jobs.job import Job
-from app.jobs.recording import Recorder
 from app.jobs.repeating import until_done
-from app.jobs.retries import RETRY, Retries
-from app.observability.metrics import JobMetrics, Metrics
+from tests.support.waiting import until
 
 
 class Greet(Job):
@@ -33,33 +26,16 @@ class Greet(Job):
 Run = Callable[[Greet, list[Greet]], Awaitable[None]]
 
 
-def recorder(reported: list[BaseException] | None = None) -> Recorder:
-    collected = [] if reported is None else reported
-    return Recorder(JobMetrics(Metrics().registry), report=collected.append)
-
-
-def stored(*, attempts: int = 0) -> StoredJob:
-    return StoredJob(
-        id=7, queue="default", lock=None, queueing_lock=None, task_name=Greet.name, attempts=attempts, task_kwargs={}
-    )
-
-
-async def attempt(run: Run, seen: list[Greet], payload: dict[str, Any] | None = None) -> None:
-    """What the library does with a job that it has fetched."""
-    context = JobContext(
-        app=App(connector=InMemoryConnector()), job=stored(), start_timestamp=time.time(), abort_reason=lambda: None
-    )
-    given = pack(Greet()).model_dump() if payload is None else payload
-    await Attempts(seen, recorder=recorder()).of(Handler(Greet, run))(context, **given)
-
-
-def decide(error: BaseException, *, attempts: int, reported: list[BaseException] | None = None) -> RetryDecision | None:
-    retries = Retries(Greet.name, max_attempts=Greet.max_attempts, recorder=recorder(reported))
-    return retries.get_retry_decision(exception=error, job=stored(attempts=attempts))
+def attempt(run: Run, *, payload: str | None = None, name: str = "test.greet") -> Attempt[list[Greet]]:
+    return Attempt({"test.greet": Handler(Greet, run)}, [], name=name, payload=payload or pack(Greet()))
 
 
 async def collect(job: Greet, seen: list[Greet]) -> None:
     seen.append(job)
+
+
+async def crash(_job: Greet, _seen: list[Greet]) -> None:
+    raise RuntimeError("boom")
 
 
 async def hang(_job: Greet, _seen: list[Greet]) -> None:
@@ -75,11 +51,20 @@ async def cancel_itself(_job: Greet, _seen: list[Greet]) -> None:
 
 
 async def test_the_handler_gets_the_job_and_what_is_open() -> None:
-    seen: list[Greet] = []
+    trial = attempt(collect, payload=pack(Greet(customer_id=7)))
 
-    await attempt(collect, seen, pack(Greet(customer_id=7)).model_dump())
+    outcome = await trial.run(attempts_before=0)
 
-    assert seen == [Greet(customer_id=7)]
+    assert outcome == Outcome(Ending.SUCCEEDED)
+    assert trial.resources == [Greet(customer_id=7)]
+
+
+@pytest.mark.parametrize(("before", "ending"), [(0, Ending.RETRIED), (1, Ending.RETRIED), (2, Ending.FAILED)])
+async def test_after_the_last_attempt_it_is_given_up(before: int, ending: Ending) -> None:
+    outcome = await attempt(crash).run(attempts_before=before)
+
+    assert outcome.ending is ending
+    assert str(outcome.error) == "boom"
 
 
 @pytest.mark.parametrize(
@@ -87,38 +72,34 @@ async def test_the_handler_gets_the_job_and_what_is_open() -> None:
     [(hang, TimeLimitExceeded), (time_out_by_itself, TimeoutError), (cancel_itself, CancelledItself)],
 )
 async def test_whatever_it_does_is_a_failed_attempt(run: Run, error: type[Exception]) -> None:
-    with pytest.raises(error):
-        await attempt(run, [])
+    outcome = await attempt(run).run(attempts_before=0)
+
+    assert (outcome.ending, type(outcome.error)) == (Ending.RETRIED, error)
 
 
-@pytest.mark.parametrize("payload", [{"job": {"customer_id": "s3cret"}, "context": {}}, {}, {"job": [], "context": {}}])
-async def test_a_payload_that_does_not_fit_is_not_quoted(payload: dict[str, Any]) -> None:
-    with pytest.raises(UnreadableJob) as caught:
-        await attempt(collect, [], payload)
+@pytest.mark.parametrize("payload", ['{"job": {"customer_id": "s3cret"}}', "[]", '{"job": []}'])
+async def test_a_payload_that_does_not_fit_is_given_up_at_once_and_not_quoted(payload: str) -> None:
+    outcome = await attempt(collect, payload=payload).run(attempts_before=0)
 
-    assert "s3cret" not in str(caught.value)
-
-
-@pytest.mark.parametrize(("before", "is_retried"), [(0, True), (1, True), (2, False), (3, False)])
-def test_after_the_last_attempt_it_is_given_up_and_reported(before: int, *, is_retried: bool) -> None:
-    reported: list[BaseException] = []
-    error = RuntimeError("boom")
-
-    decision = decide(error, attempts=before, reported=reported)
-
-    assert (decision is not None) == is_retried
-    assert reported == ([] if is_retried else [error])
+    assert (outcome.ending, type(outcome.error)) == (Ending.FAILED, UnreadableJob)
+    assert "s3cret" not in str(outcome.error)
 
 
-def test_what_can_never_be_read_is_given_up_at_once() -> None:
-    assert decide(UnreadableJob("no"), attempts=0) is None
+async def test_a_name_that_nobody_knows_is_given_up_at_once() -> None:
+    outcome = await attempt(collect, name="test.gone").run(attempts_before=0)
+
+    assert (outcome.ending, type(outcome.error)) == (Ending.FAILED, UnknownJob)
 
 
-def test_what_was_interrupted_is_given_back_at_once_even_from_its_last_attempt() -> None:
-    decision = decide(asyncio.CancelledError(), attempts=Greet.max_attempts)
+@pytest.mark.parametrize("ending", [Ending.ABORTED, Ending.GIVEN_BACK])
+async def test_an_interrupted_attempt_is_no_failure_even_if_it_is_the_last(ending: Ending) -> None:
+    trial = attempt(hang)
+    running = asyncio.create_task(trial.run(attempts_before=2))
+    await until(lambda: trial.work is not None)
 
-    assert decision is not None
-    assert decision.retry_at is None
+    trial.interrupt(ending)
+
+    assert await running == Outcome(ending)
 
 
 def test_waits_grow_up_to_a_limit_and_are_spread() -> None:
@@ -137,7 +118,7 @@ def test_the_default_attempts_outlast_a_short_outage_and_end_within_the_hour() -
 
 
 def test_a_payload_that_cannot_be_read_carries_nothing() -> None:
-    assert carried_by({}) == carried_by({"context": 1}) == {}
+    assert carried_by("{}") == carried_by('{"context": 1}') == {}
 
 
 async def test_trouble_is_told_once_and_so_is_its_end() -> None:

@@ -3,7 +3,7 @@
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from app.jobs.connector import libpq_arguments
+from app.jobs.listening import libpq_arguments
 from app.persistence.database_url import DatabaseURL
 from app.persistence.engine import ConnectionOptions
 

@@ -2,8 +2,9 @@
 
 import asyncio
 import signal
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, closing
+from dataclasses import replace
 
 import structlog
 
@@ -17,11 +18,15 @@ from app.health.report import Health
 from app.jobs.worker import Worker
 from app.observability.instruments import Instruments
 from app.observability.metrics import JobMetrics
+from app.persistence.database import open_database
 from app.resources import Resources, connection_options, open_resources
 from app.settings import Settings, essentials
 from app.settings.loading import warn_about_variables
 
 log = structlog.get_logger()
+
+# Beside those of the handlers, so that signs of life and outcomes never wait for them.
+QUEUE_CONNECTIONS = 3
 
 
 def work(settings: Settings) -> None:
@@ -37,8 +42,10 @@ async def work_until_stopped(settings: Settings, instruments: Instruments) -> No
     warn_about_variables(settings)
     draining = Draining()
     with closing(instruments.errors):
-        async with open_resources(settings, instruments.metrics) as resources:
-            worker = worker_from(settings, resources, instruments)
+        async with (
+            open_resources(settings, instruments.metrics) as resources,
+            open_worker(settings, resources, instruments) as worker,
+        ):
             health = Health([*resources.checks, worker.check], draining=draining, metrics=instruments.metrics)
             async with serve_management(settings, health=health, metrics=instruments.metrics):
                 stop_on_signals(draining, worker.stop)
@@ -47,19 +54,28 @@ async def work_until_stopped(settings: Settings, instruments: Instruments) -> No
     log.info("stopped")
 
 
-def worker_from(settings: Settings, resources: Resources, instruments: Instruments) -> Worker[Resources]:
-    """It connects when it begins to run."""
-    return Worker(
-        options=connection_options(settings),
-        handlers=HANDLERS,
-        schedules=SCHEDULES,
-        resources=resources,
-        database=resources.database,
-        concurrency=settings.jobs.concurrency,
-        stalled_seconds=settings.jobs.stalled_seconds,
-        metrics=JobMetrics(instruments.metrics.registry),
-        report=instruments.errors.report,
-    )
+@asynccontextmanager
+async def open_worker(
+    settings: Settings, resources: Resources, instruments: Instruments
+) -> AsyncIterator[Worker[Resources]]:
+    """A worker with connections of its own for the queue."""
+    options = connection_options(settings)
+    options = replace(options, statement_timeout=options.statement_timeout or settings.jobs.stalled_seconds)
+    database = open_database(options, pool_size=QUEUE_CONNECTIONS, wait_seconds=settings.jobs.stalled_seconds)
+    try:
+        yield Worker(
+            database=database,
+            listening=options,
+            handlers=HANDLERS,
+            schedules=SCHEDULES,
+            resources=resources,
+            concurrency=settings.jobs.concurrency,
+            stalled_seconds=settings.jobs.stalled_seconds,
+            metrics=JobMetrics(instruments.metrics.registry),
+            report=instruments.errors.report,
+        )
+    finally:
+        await database.close()
 
 
 def stop_on_signals(draining: Draining, stop: Callable[[], None]) -> None:

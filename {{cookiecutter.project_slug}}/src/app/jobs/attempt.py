@@ -1,62 +1,92 @@
-"""Runs a job once: its context bound, its fields read, its time limited."""
+"""Runs a job once, and says how it ended."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Generic
 
-from procrastinate import JobContext
-from procrastinate.exceptions import JobAborted
-from procrastinate.job_context import AbortReason
 from pydantic import ValidationError
 
-from app.jobs.envelope import Envelope, carried_by
-from app.jobs.errors import CancelledItself, TimeLimitExceeded, UnreadableJob
+from app.jobs.backoff import Backoff
+from app.jobs.envelope import unpack
+from app.jobs.errors import CancelledItself, TimeLimitExceeded, UnknownJob, UnreadableJob
 from app.jobs.handler import Handler, R
 from app.jobs.job import Job
-from app.jobs.recording import Recorder
-from app.observability.context import begin_job
+
+# Ten attempts spread over 23 minutes on average and 47 at most: enough for a partner's outage or a bad deploy to pass.
+RETRY = Backoff(first_seconds=8, longest_seconds=900)
 
 
-class Attempts(Generic[R]):
-    """Every attempt of this worker's, and those that are running now."""
+class Ending(StrEnum):
+    """How one attempt ended; each is a value of the metrics' label `outcome`."""
 
-    def __init__(self, resources: R, *, recorder: Recorder) -> None:
+    SUCCEEDED = "succeeded"
+    RETRIED = "retried"
+    FAILED = "failed"
+    ABORTED = "aborted"
+    GIVEN_BACK = "given_back"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How it ended, why, and in how many seconds it is tried again."""
+
+    ending: Ending
+    error: Exception | None = None
+    wait_seconds: float = 0.0
+
+
+class Attempt(Generic[R]):
+    """One run of one job, in a task of its own so that nothing that it binds or cancels gets out."""
+
+    def __init__(self, handlers: Mapping[str, Handler[Any, R]], resources: R, *, name: str, payload: str) -> None:
+        self.handlers = handlers
         self.resources = resources
-        self.recorder = recorder
-        self.running: set[asyncio.Task[Any]] = set()
-        self.is_cut_short = False
+        self.name = name
+        self.payload = payload
+        self.interrupted: Ending | None = None
+        self.work: asyncio.Task[None] | None = None
 
-    def of(self, handler: Handler[Any, R]) -> Callable[..., Awaitable[None]]:
-        """What the library calls for this kind of job. It has a task of its own, so what is bound ends with it."""
-
-        async def attempt(context: JobContext, /, **payload: Any) -> None:
-            begin_job(
-                job_id=context.job.id or 0,
-                job=context.job.task_name,
-                attempt=context.job.attempts + 1,
-                carried=carried_by(payload),
-            )
-            with self.recorder.attempt(handler.job.name):
-                await self.run(handler, context, payload)
-            self.recorder.succeeded(handler.job.name)
-
-        return attempt
-
-    async def run(self, handler: Handler[Any, R], context: JobContext, payload: dict[str, Any]) -> None:
-        """Raises whatever the handler raises, `JobError`, and what the library takes for an interruption."""
-        job = read(handler.job, payload)
-        task = asyncio.current_task()
-        assert task  # noqa: S101 - the library gives each job one
-        self.running.add(task)
+    async def run(self, *, attempts_before: int) -> Outcome:
+        """Never raises for what the job does."""
         try:
-            await self.within_its_time(handler, job)
-        except asyncio.CancelledError:
-            self.interrupted(handler.job.name, context)
-            raise
+            handler = self.handler()
+            job = self.read(handler)
+        except (UnknownJob, UnreadableJob) as error:
+            return Outcome(Ending.FAILED, error)  # no repetition would mend it
+        self.work = asyncio.create_task(self.within_its_time(handler, job))
+        if self.interrupted:
+            self.work.cancel()
+        try:
+            await asyncio.wait({self.work})
         finally:
-            self.running.discard(task)
+            self.work.cancel()
+        return self.outcome(job, self.work, attempt=attempts_before + 1)
+
+    def interrupt(self, ending: Ending) -> None:
+        """Cancel the handler; the attempt ends as `ABORTED` or `GIVEN_BACK`, unless it is just done."""
+        self.interrupted = ending
+        if self.work:
+            self.work.cancel()
+
+    def handler(self) -> Handler[Any, R]:
+        if self.name not in self.handlers:
+            raise UnknownJob
+        return self.handlers[self.name]
+
+    def read(self, handler: Handler[Any, R]) -> Job:
+        """The job as its handler knows it. Raises `UnreadableJob`."""
+        try:
+            job: Job = handler.job.model_validate(unpack(self.payload).job)
+        except ValidationError as error:
+            # Not pydantic's own text: it quotes the values.
+            found = [f"{'.'.join(map(str, detail['loc']))}: {detail['type']}" for detail in error.errors()]
+            raise UnreadableJob(f"Its payload does not fit its fields ({', '.join(found)}).") from None
+        return job
 
     async def within_its_time(self, handler: Handler[Any, R], job: Job) -> None:
+        """Raises `TimeLimitExceeded` and whatever the handler raises."""
         try:
             async with asyncio.timeout(job.time_limit_seconds) as limit:
                 await handler.run(job, self.resources)
@@ -65,32 +95,15 @@ class Attempts(Generic[R]):
                 raise TimeLimitExceeded(job.time_limit_seconds) from error
             raise
 
-    def interrupted(self, name: str, context: JobContext) -> None:
-        """Returns if the worker stops, so that the job is given back; otherwise raises what it was."""
-        reason = context.abort_reason()
-        if reason is AbortReason.USER_REQUEST:
-            self.recorder.aborted(name)
-            raise JobAborted from None
-        if reason is None and not self.is_cut_short:
-            raise CancelledItself from None
-
-    async def finish(self) -> None:
-        """Return when none is running."""
-        while self.running:
-            await asyncio.wait(self.running)
-
-    def cut_short(self) -> None:
-        """Interrupt what runs now, to be given back."""
-        self.is_cut_short = True
-        for task in self.running:
-            task.cancel()
-
-
-def read(kind: type[Job], payload: dict[str, Any]) -> Job:
-    """The job as its handler knows it. Raises `UnreadableJob`."""
-    try:
-        return kind.model_validate(Envelope.model_validate(payload).job)
-    except ValidationError as error:
-        # Not pydantic's own text: it quotes the values.
-        found = [f"{'.'.join(map(str, detail['loc']))}: {detail['type']}" for detail in error.errors()]
-        raise UnreadableJob(f"Its payload does not fit its fields ({', '.join(found)}).") from None
+    def outcome(self, job: Job, work: "asyncio.Task[None]", *, attempt: int) -> Outcome:
+        """What to make of a handler that has ended."""
+        error = CancelledItself() if work.cancelled() else work.exception()
+        if error is None:
+            return Outcome(Ending.SUCCEEDED)
+        if self.interrupted:
+            return Outcome(self.interrupted)
+        if not isinstance(error, Exception):
+            raise error
+        if attempt >= job.max_attempts:
+            return Outcome(Ending.FAILED, error)
+        return Outcome(Ending.RETRIED, error, RETRY.wait(attempt))

@@ -1,6 +1,5 @@
 """How a job is stored: its own fields, and beside them the context of the request that enqueued it."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -10,20 +9,26 @@ from app.observability.context import context_to_carry
 
 
 class Envelope(BaseModel):
-    """The arguments of a row in the queue. The library adds a `timestamp` to scheduled ones, which nobody needs."""
+    """The payload of a row in the queue. `due` tells which time a scheduled job is for, in seconds since 1970."""
 
-    job: dict[str, Any]
-    context: dict[str, str]
+    job: dict[str, Any] = {}
+    context: dict[str, str] = {}
+    due: int | None = None
 
 
-def pack(job: Job) -> Envelope:
+def pack(job: Job, *, due: int | None = None) -> str:
     """The job with what is bound now: whoever reads the job's log finds the request's."""
-    return Envelope(job=job.model_dump(mode="json"), context=context_to_carry())
+    return Envelope(job=job.model_dump(mode="json"), context=context_to_carry(), due=due).model_dump_json()
 
 
-def carried_by(payload: Mapping[str, Any]) -> dict[str, str]:
+def unpack(payload: str) -> Envelope:
+    """What was packed. Raises pydantic's `ValidationError`."""
+    return Envelope.model_validate_json(payload)
+
+
+def carried_by(payload: str) -> dict[str, str]:
     """The context that came with a job; nothing, if the payload cannot be read."""
     try:
-        return Envelope.model_validate(payload).context
+        return unpack(payload).context
     except ValidationError:
         return {}

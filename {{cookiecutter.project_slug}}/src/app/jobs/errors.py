@@ -1,6 +1,7 @@
 """Why a job has failed, when its handler did not raise.
 
 JobError
+├── UnknownJob           nothing here does it
 ├── UnreadableJob        what was enqueued does not fit the job's fields (any more)
 ├── TimeLimitExceeded    it took longer than it may
 ├── CancelledItself      the handler was cancelled, and nobody had asked for it
@@ -10,6 +11,13 @@ JobError
 
 class JobError(Exception):
     """The message is for the operator."""
+
+
+class UnknownJob(JobError):
+    """No handler for this name."""
+
+    def __init__(self) -> None:
+        super().__init__("No handler is listed for this name in assembly/jobs.py: add it and retry the job.")
 
 
 class UnreadableJob(JobError):

@@ -7,10 +7,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, bindparam, text
-
 from app.core.errors import Conflict, NotFound
 from app.jobs.envelope import carried_by
+from app.jobs.sql import sql
 from app.persistence.database import Database
 
 
@@ -29,10 +28,7 @@ class Status(StrEnum):
 STORED = {Status.WAITING: "todo", Status.RUNNING: "doing"}
 SHOWN = {stored: status for status, stored in STORED.items()}
 
-# Ids have 64 bits; of a bare number SQLAlchemy would say 32.
-JOB = bindparam("job", type_=BigInteger)
-
-LIST = text("""
+LIST = sql("""
     SELECT job.id, task_name AS name, queue_name AS queue, status::text, attempts, scheduled_at, args::text AS payload,
         (SELECT min(at) FROM procrastinate_events WHERE job_id = job.id AND type = 'deferred') AS enqueued_at
     FROM procrastinate_jobs AS job
@@ -41,26 +37,26 @@ LIST = text("""
     ORDER BY job.id DESC LIMIT :limit
 """)
 
-STATUS = text("SELECT status::text FROM procrastinate_jobs WHERE id = :job").bindparams(JOB)
+STATUS = sql("SELECT status::text FROM procrastinate_jobs WHERE id = :job")
 
-RETRY = text("""
+RETRY = sql("""
     UPDATE procrastinate_jobs SET status = 'todo', attempts = 0, scheduled_at = NULL, worker_id = NULL
     WHERE status = 'failed' AND (CAST(:job AS bigint) IS NULL OR id = :job)
         AND (CAST(:name AS text) IS NULL OR task_name = :name)
     RETURNING id
-""").bindparams(JOB)
+""")
 
-CANCEL = text("SELECT procrastinate_cancel_job_v1(:job, true, false)").bindparams(JOB)
+CANCEL = sql("SELECT procrastinate_cancel_job_v1(:job, true, false)")
 
 # The library cancels only what waits. Pruning finds jobs by their events, and its triggers write none here.
-CANCEL_FAILED = text("""
+CANCEL_FAILED = sql("""
     WITH cancelled AS (
         UPDATE procrastinate_jobs SET status = 'cancelled' WHERE id = :job AND status = 'failed' RETURNING id
     )
     INSERT INTO procrastinate_events (job_id, type) SELECT id, 'cancelled' FROM cancelled RETURNING job_id
-""").bindparams(JOB)
+""")
 
-STATS = text("SELECT task_name AS name, status::text, count(*) FROM procrastinate_jobs GROUP BY 1, 2 ORDER BY 1, 2")
+STATS = sql("SELECT task_name AS name, status::text, count(*) FROM procrastinate_jobs GROUP BY 1, 2 ORDER BY 1, 2")
 
 
 @dataclass(frozen=True)
@@ -133,7 +129,7 @@ def shown(stored: str) -> Status:
 
 
 def view(row: Any) -> JobView:  # Any: a row has no static type
-    payload = json.loads(row.payload)
+    fields = json.loads(row.payload).get("job", {})
     return JobView(
         id=row.id,
         name=row.name,
@@ -142,6 +138,6 @@ def view(row: Any) -> JobView:  # Any: a row has no static type
         attempts=row.attempts,
         enqueued_at=row.enqueued_at,
         scheduled_at=row.scheduled_at,
-        fields=payload.get("job", {}),
-        context=carried_by(payload),
+        fields=fields,
+        context=carried_by(row.payload),
     )

@@ -3,9 +3,9 @@
 from typing import Protocol
 
 import structlog
-from sqlalchemy import text
 
 from app.jobs.job import Job
+from app.jobs.sql import sql
 from app.persistence.database import Database
 
 log = structlog.get_logger()
@@ -14,7 +14,7 @@ log = structlog.get_logger()
 BATCH = 1000
 
 # A job's status and its last event agree; those that failed stay until an operator has dealt with them.
-PRUNE = text("""
+PRUNE = sql("""
     DELETE FROM procrastinate_jobs WHERE id IN (
         SELECT job.id FROM procrastinate_events event JOIN procrastinate_jobs job ON job.id = event.job_id
         WHERE event.type IN ('succeeded', 'cancelled', 'aborted') AND event.at < now() - make_interval(days => :days)

@@ -2,15 +2,15 @@
 
 from datetime import datetime
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.jobs.envelope import pack
 from app.jobs.job import Job
+from app.jobs.sql import sql
 
 # The library's own Python interface takes only psycopg connections, so this is its SQL interface. The triggers of the
 # same schema wake the workers when the transaction commits.
-ENQUEUE = text("""
+ENQUEUE = sql("""
     SELECT unnest(procrastinate_defer_jobs_v1(ARRAY[
         ROW(CAST(:queue AS text), CAST(:name AS text), 0, NULL, NULL,
             CAST(CAST(:payload AS text) AS jsonb), CAST(:run_at AS timestamptz))
@@ -35,4 +35,4 @@ class JobQueue:
 
 def parameters(job: Job, *, run_at: datetime | None = None) -> dict[str, object]:
     """What the statement wants to know."""
-    return {"queue": job.queue, "name": job.name, "payload": pack(job).model_dump_json(), "run_at": run_at}
+    return {"queue": job.queue, "name": job.name, "payload": pack(job), "run_at": run_at}

@@ -1,22 +1,26 @@
-"""Does the jobs, until it is told to stop."""
+"""Does the jobs, until it is told to stop.
+
+The loops are our own, on procrastinate's schema and SQL functions. The library's worker ends when it loses its
+database, counts what it gives back at a stop as a failed attempt, and writes jobs' arguments into the log.
+"""
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import Any, Generic
 
-import psycopg
 import structlog
-from procrastinate.exceptions import ConnectorException
-from procrastinate.worker import Worker as LibraryWorker
 
 from app.core.checks import Check, CheckFailed
-from app.jobs.attempt import Attempts
 from app.jobs.handler import Handler, R, Schedule
-from app.jobs.library import queue_app
+from app.jobs.listening import listen
+from app.jobs.presence import Presence
 from app.jobs.recording import Recorder
 from app.jobs.repeating import repeat, until_done
-from app.jobs.rescue import Rescue
-from app.jobs.sampling import sample
+from app.jobs.running import RunningJobs
+from app.jobs.schedules import Clock
+from app.jobs.store import Store
 from app.observability.metrics import JobMetrics
 from app.persistence.database import Database
 from app.persistence.engine import ConnectionOptions
@@ -26,25 +30,26 @@ log = structlog.get_logger()
 # For jobs that become due later, and for those that no notification told of.
 POLL_SECONDS = 1.0
 
-BEATS_PER_STALL = 3
 MEASURE_SECONDS = 5.0
-RECONNECT_SECONDS = 0.5
 
-# For handlers that were interrupted, and for the database to take back what they did not finish.
+# For a job that is just being fetched to arrive. A database that hangs sends none.
+LAST_FETCH_SECONDS = 1.0
+
+# For handlers that were told to stop, and again for the database to take back what they did not finish.
 LEAVE_SECONDS = 3.0
 
 
 class Worker(Generic[R]):
-    """Procrastinate's worker, at most `concurrency` jobs at a time, begun anew whenever it loses its database.
+    """Runs at most `concurrency` jobs at a time, all in this process' event loop.
 
-    A handler that blocks the event loop for `stalled_seconds` looks dead to other workers: its job then runs twice.
+    A handler that blocks the loop for `stalled_seconds` looks dead to other workers: its job then runs twice.
     """
 
     def __init__(
         self,
         *,
         database: Database,
-        options: ConnectionOptions,
+        listening: ConnectionOptions,
         handlers: Sequence[Handler[Any, R]],
         schedules: Sequence[Schedule],
         resources: R,
@@ -53,17 +58,20 @@ class Worker(Generic[R]):
         metrics: JobMetrics,
         report: Callable[[BaseException], None],
     ) -> None:
-        self.database = database
+        self.store = Store(database)
+        self.listening = listening
+        self.schedules = schedules
         self.concurrency = concurrency
-        self.stalled_seconds = stalled_seconds
         self.metrics = metrics
-        recorder = Recorder(metrics, report=report)
-        self.attempts = Attempts(resources, recorder=recorder)
-        self.app = queue_app(options, handlers=handlers, schedules=schedules, attempts=self.attempts, recorder=recorder)
-        allowed = {handler.job.name: handler.job.max_attempts for handler in handlers}
-        self.rescue = Rescue(self.app, recorder=recorder, attempts_allowed=allowed, stalled_seconds=stalled_seconds)
+        self.awake = asyncio.Event()
         self.stopping = asyncio.Event()
-        self.library: LibraryWorker | None = None
+        self.hurrying = asyncio.Event()
+        self.is_fetching = False
+        recorder = Recorder(metrics, report=report, known=[handler.job.name for handler in handlers])
+        self.running = RunningJobs(
+            store=self.store, handlers=handlers, resources=resources, recorder=recorder, on_end=self.awake.set
+        )
+        self.presence = Presence(self.store, self.running, recorder, stalled_seconds=stalled_seconds)
 
     @property
     def check(self) -> Check:
@@ -71,87 +79,92 @@ class Worker(Generic[R]):
         return Check("worker", self.probe, is_critical=True)
 
     async def probe(self) -> None:
-        is_fetching = self.library is not None and self.library.worker_id is not None
-        if not (is_fetching or self.stopping.is_set()):
+        if not (self.is_fetching or self.stopping.is_set()):
             raise CheckFailed("The worker is not fetching jobs.")
 
     def stop(self) -> None:
         """Fetch nothing more and finish what runs. Called again: finish nothing, but give it back."""
         if self.stopping.is_set():
-            self.attempts.cut_short()
+            self.hurrying.set()
         self.stopping.set()
+        self.awake.set()
 
     async def run(self, *, grace_seconds: float) -> None:
-        """Until `stop`, and then for `grace_seconds` at most. What still runs then is given back."""
-        stopping = asyncio.create_task(self.stopping.wait())
-        working = asyncio.create_task(self.keep_working(grace_seconds))
-        measuring = asyncio.create_task(repeat("measurements", self.measure))
-        await asyncio.wait({stopping, working}, return_when=asyncio.FIRST_COMPLETED)
-        await self.finish(working, within_seconds=grace_seconds)
-        await end(stopping, working, measuring)
-        if working.done() and not working.cancelled():
-            working.result()  # raises what we did not expect
-
-    async def finish(self, working: asyncio.Task[None], *, within_seconds: float) -> None:
-        """Wait for what runs, and then a little for the library, which may be stuck in a database that hangs."""
-        if self.library is None:
-            return
-        self.library.stop()  # type: ignore[no-untyped-call] # the library's own
-        idle = asyncio.create_task(self.attempts.finish())
-        await asyncio.wait({working, idle}, timeout=within_seconds, return_when=asyncio.FIRST_COMPLETED)
-        await asyncio.wait({working}, timeout=LEAVE_SECONDS)
-        await end(idle)
-
-    async def keep_working(self, grace_seconds: float) -> None:
-        while not self.stopping.is_set():
-            await until_done("connecting", self.database.ping)
-            try:
-                await self.work(grace_seconds)
-            except (ConnectorException, psycopg.Error) as error:
-                log.warning("worker_lost_database", error=f"{type(error).__name__}: {error}")
-                await asyncio.sleep(RECONNECT_SECONDS)
-
-    async def work(self, grace_seconds: float) -> None:
-        """Return when the worker was stopped; raise when it lost its database."""
-        async with self.app.open_async():
-            looking = asyncio.create_task(repeat("rescue", self.look_after_others))
-            try:
-                await self.work_while_connected(grace_seconds)
-            finally:
-                await end(looking)
-
-    async def work_while_connected(self, grace_seconds: float) -> None:
-        self.library = LibraryWorker(
-            self.app,
-            concurrency=self.concurrency,
-            fetch_job_polling_interval=POLL_SECONDS,
-            abort_job_polling_interval=POLL_SECONDS,
-            shutdown_graceful_timeout=grace_seconds,
-            install_signal_handlers=False,
-            update_heartbeat_interval=self.stalled_seconds / BEATS_PER_STALL,
-            stalled_worker_timeout=self.stalled_seconds,
-        )
+        """Until `stop`, and then for `grace_seconds` at most. What still runs then is given back, and not counted."""
+        fetching = asyncio.create_task(self.fetch())
+        loops = [asyncio.create_task(loop) for loop in self.loops()]
         try:
-            await self.library.run()  # type: ignore[no-untyped-call] # the library's own
+            await self.stopping.wait()
+            await asyncio.wait({fetching}, timeout=LAST_FETCH_SECONDS)
+            await self.finish(within_seconds=grace_seconds)
         finally:
-            self.library = None
-        if not self.stopping.is_set():
-            raise ConnectorException("The worker stopped by itself; the library's log says why.")
+            await self.running.give_back(within_seconds=LEAVE_SECONDS)
+            await end([fetching, *loops])
+            await self.leave()
 
-    async def look_after_others(self) -> None:
-        await self.rescue.look()
-        await asyncio.sleep(self.stalled_seconds / BEATS_PER_STALL)
+    def loops(self) -> list[Any]:  # Any: coroutines that never return
+        """What goes on beside fetching, until the very end."""
+        clock = [repeat("schedules", Clock(self.schedules, self.store).run)] if self.schedules else []
+        hear = partial(listen, self.listening, on_job=self.awake.set, on_abort=self.running.abort)
+        return [
+            repeat("heartbeat", self.presence.beat),
+            repeat("notifications", hear),
+            repeat("measurements", self.measure),
+            *clock,
+        ]
+
+    async def fetch(self) -> None:
+        """One job after the other, while there is room and until it is time to stop."""
+        while not self.stopping.is_set():
+            await until_done("fetching", self.fetch_or_wait)
+
+    async def fetch_or_wait(self) -> None:
+        if self.stopping.is_set():  # while it failed again and again
+            return
+        self.awake.clear()  # before looking: what comes meanwhile must not be missed
+        if len(self.running.ids) < self.concurrency and await self.fetch_one():
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(POLL_SECONDS):
+                await self.awake.wait()
+
+    async def fetch_one(self) -> bool:
+        """Whether there was one. Raises what the database does to us; then this worker is not ready."""
+        try:
+            found = await self.presence.fetch()
+        except Exception:
+            self.is_fetching = False
+            raise
+        self.is_fetching = True
+        return found
 
     async def measure(self) -> None:
         """Look at the queue now and then, so that a scrape costs nothing."""
-        found = await sample(self.database)
-        self.metrics.waiting.set(found.waiting)
-        self.metrics.oldest.set(found.oldest_seconds)
-        self.metrics.failed.set(found.failed)
+        sample = await self.store.sample()
+        self.metrics.waiting.set(sample.waiting)
+        self.metrics.oldest.set(sample.oldest_seconds)
+        self.metrics.failed.set(sample.failed)
         await asyncio.sleep(MEASURE_SECONDS)
 
+    async def finish(self, *, within_seconds: float) -> None:
+        """Wait for what runs, but not longer than that, and not when it hurries."""
+        waiting: list[asyncio.Task[Any]] = [
+            asyncio.create_task(self.running.finish()),
+            asyncio.create_task(self.hurrying.wait()),
+        ]
+        await asyncio.wait(waiting, timeout=within_seconds, return_when=asyncio.FIRST_COMPLETED)
+        await end(waiting)
 
-async def end(*tasks: asyncio.Task[Any]) -> None:
+    async def leave(self) -> None:
+        """Sign off. Without the database that is not possible; then the others notice by themselves."""
+        try:
+            async with asyncio.timeout(LEAVE_SECONDS):
+                await self.presence.leave()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the process ends now
+            log.warning("worker_left_silently", error=f"{type(error).__name__}: {error}")
+
+
+async def end(tasks: "Sequence[asyncio.Task[Any]]") -> None:
     """Cancel them. One that is stuck in a server that hangs is not waited for."""
     for task in tasks:
         task.cancel()

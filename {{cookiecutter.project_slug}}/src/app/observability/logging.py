@@ -18,8 +18,8 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from app.observability.redaction import redact
 
-# Says the same two lines whenever somebody asks for the schema's revision.
-CHATTY = ("alembic.runtime.migration",)
+# The one says the same two lines whenever somebody asks for the schema's revision, the other lists its schedules.
+CHATTY = ("alembic.runtime.migration", "procrastinate")
 
 
 def configure_logging(*, level: str, as_json: bool, show_locals: bool) -> None:
