@@ -80,6 +80,19 @@ def test_a_second_signal_does_not_wait_for_the_grace(url: str, tmp_path: Path) -
     assert job_status(url, running) == "todo"
 
 
+def test_a_thread_that_cannot_be_interrupted_does_not_keep_it(url: str, tmp_path: Path) -> None:
+    variables = {**for_production(url), "SHUTDOWN_GRACE_SECONDS": "0.5"}
+    with working(folder=tmp_path, module=BUSY, **variables) as worker:
+        [blocking] = enqueue(url, jobs.Block())
+        worker.wait_for_event("block_began")
+        worker.signal()
+        exit_code = worker.wait_for_end()
+
+    assert exit_code == 1
+    assert job_status(url, blocking) == "todo"
+    assert worker.named("threads_left_behind")
+
+
 def test_the_jobs_of_a_worker_that_died_are_done_by_another(url: str, tmp_path: Path) -> None:
     variables = {**for_production(url), "JOBS_STALLED_SECONDS": "1"}
     with working(folder=tmp_path, module=BUSY, **variables) as first:

@@ -22,6 +22,7 @@ if __name__ == "__main__":
         Handler(jobs.Recover, jobs.recover),
         Handler(jobs.Linger, jobs.linger),
         Handler(jobs.LingerOnce, jobs.linger),
+        Handler(jobs.Block, jobs.block),
         Handler(jobs.Dawdle, jobs.dawdle),
         Handler(jobs.KillWorker, jobs.kill_worker),
         Handler(jobs.Tick, jobs.tick),

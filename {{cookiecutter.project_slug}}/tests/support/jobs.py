@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -54,6 +55,12 @@ class LingerOnce(Linger):
 
     name = "test.linger-once"
     max_attempts = 1
+
+
+class Block(Job):
+    """Start a thread that nobody can interrupt."""
+
+    name = "test.block"
 
 
 class Dawdle(Job):
@@ -111,6 +118,11 @@ async def linger(job: Linger, _resources: Resources) -> None:
     log.info("linger_began")
     await asyncio.sleep(job.seconds)
     log.info("linger_ended")
+
+
+async def block(_job: Block, _resources: Resources) -> None:
+    log.info("block_began")
+    await asyncio.to_thread(time.sleep, 60)
 
 
 async def dawdle(_job: Dawdle, _resources: Resources) -> None:

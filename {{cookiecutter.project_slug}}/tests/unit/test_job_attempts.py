@@ -85,10 +85,11 @@ async def test_a_payload_that_does_not_fit_is_given_up_at_once_and_not_quoted(pa
     assert "s3cret" not in str(outcome.error)
 
 
-async def test_a_name_that_nobody_knows_is_given_up_at_once() -> None:
-    outcome = await attempt(collect, name="test.gone").run(attempts_before=0)
+@pytest.mark.parametrize(("before", "ending"), [(0, Ending.RETRIED), (Job.max_attempts - 1, Ending.FAILED)])
+async def test_a_name_that_nobody_knows_yet_waits_for_a_worker_that_does(before: int, ending: Ending) -> None:
+    outcome = await attempt(collect, name="test.gone").run(attempts_before=before)
 
-    assert (outcome.ending, type(outcome.error)) == (Ending.FAILED, UnknownJob)
+    assert (outcome.ending, type(outcome.error)) == (ending, UnknownJob)
 
 
 @pytest.mark.parametrize("ending", [Ending.ABORTED, Ending.GIVEN_BACK])

@@ -1,7 +1,9 @@
 """Puts the worker together, and stops it in the order that loses no job."""
 
 import asyncio
+import os
 import signal
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
 from dataclasses import replace
@@ -24,6 +26,9 @@ from app.settings import Settings, essentials
 from app.settings.loading import warn_about_variables
 
 log = structlog.get_logger()
+
+# Their jobs have been given back already, so nothing is won by waiting for longer.
+THREADS_SECONDS = 3.0
 
 # Beside those of the handlers, so that signs of life and outcomes never wait for them.
 QUEUE_CONNECTIONS = 3
@@ -52,6 +57,7 @@ async def work_until_stopped(settings: Settings, instruments: Instruments) -> No
                 log.info("started", release=service_identity().release, environment=settings.environment)
                 await worker.run(grace_seconds=settings.shutdown.grace_seconds)
     log.info("stopped")
+    end_soon()
 
 
 @asynccontextmanager
@@ -76,6 +82,18 @@ async def open_worker(
         )
     finally:
         await database.close()
+
+
+def end_soon() -> None:
+    """Threads cannot be interrupted, and Python would wait for those that a handler has left behind."""
+
+    def cut_off() -> None:
+        log.warning("threads_left_behind", seconds=THREADS_SECONDS)
+        os._exit(1)
+
+    watchdog = threading.Timer(THREADS_SECONDS, cut_off)
+    watchdog.daemon = True  # if nothing is left, the process ends before it rings
+    watchdog.start()
 
 
 def stop_on_signals(draining: Draining, stop: Callable[[], None]) -> None:

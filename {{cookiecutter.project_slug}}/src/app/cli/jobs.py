@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 import typer
 from rich.console import Console
 
-from app.cli.options import AsJson
+from app.cli.options import AsJson, printable
 from app.cli.tables import print_table
 from app.core.errors import NotFound
 
@@ -22,8 +22,11 @@ StatusName = Literal["waiting", "running", "succeeded", "failed", "cancelled", "
 
 commands = typer.Typer(help="List, retry and cancel jobs.", no_args_is_help=True)
 
-JobId = Annotated[int, typer.Argument(help="As `app jobs list` and the log show it.")]
-OfName = Annotated[str | None, typer.Option("--name", help="Only jobs of this name.")]
+# What PostgreSQL counts in 64 bits.
+LARGEST_ID = 2**63 - 1
+
+JobId = Annotated[int, typer.Argument(min=1, max=LARGEST_ID, help="As `app jobs list` and the log show it.")]
+OfName = Annotated[str | None, typer.Option("--name", parser=printable, metavar="TEXT", help="Only jobs of this name.")]
 
 
 def operate(action: "Callable[[Operations], Awaitable[T]]") -> T:
@@ -63,7 +66,9 @@ def cells(job: "JobView") -> tuple[str, ...]:
 
 @commands.command()
 def retry(
-    job_id: Annotated[int | None, typer.Argument(help="A failed job; or use --all-failed.")] = None,
+    job_id: Annotated[
+        int | None, typer.Argument(min=1, max=LARGEST_ID, help="A failed job; or use --all-failed.")
+    ] = None,
     *,
     all_failed: Annotated[bool, typer.Option("--all-failed", help="Every failed job.")] = False,
     name: OfName = None,

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import typer
 
-from app.cli.options import AsJson
+from app.cli.options import AsJson, printable
 from app.cli.tables import print_table
 from app.core.ids import new_id
 from app.security.keys import DEFAULT_DAYS, LONGEST_NAME, MOST_DAYS
@@ -62,7 +62,12 @@ def list_keys(*, as_json: AsJson = False) -> None:
 
 
 @commands.command()
-def revoke(prefix: Annotated[str, typer.Argument(help="The key's second part, as `app keys list` shows it.")]) -> None:
+def revoke(
+    prefix: Annotated[
+        str,
+        typer.Argument(parser=printable, metavar="PREFIX", help="The key's second part, as `app keys list` shows it."),
+    ],
+) -> None:
     """Make an API key useless, within a few seconds. Doing it again changes nothing."""
     from app.cli.database import with_database
     from app.cli.stored_keys import take_back

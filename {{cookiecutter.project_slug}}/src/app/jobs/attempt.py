@@ -50,10 +50,14 @@ class Attempt(Generic[R]):
 
     async def run(self, *, attempts_before: int) -> Outcome:
         """Never raises for what the job does."""
+        attempt = attempts_before + 1
         try:
             handler = self.handler()
             job = self.read(handler)
-        except (UnknownJob, UnreadableJob) as error:
+        except UnknownJob as error:
+            # While a release is rolled out, the workers of the one before meet jobs that they do not know yet.
+            return failed(error, attempt=attempt, of=Job.max_attempts)
+        except UnreadableJob as error:
             return Outcome(Ending.FAILED, error)  # no repetition would mend it
         self.work = asyncio.create_task(self.within_its_time(handler, job))
         if self.interrupted:
@@ -62,7 +66,7 @@ class Attempt(Generic[R]):
             await asyncio.wait({self.work})
         finally:
             self.work.cancel()
-        return self.outcome(job, self.work, attempt=attempts_before + 1)
+        return self.outcome(job, self.work, attempt=attempt)
 
     def interrupt(self, ending: Ending) -> None:
         """Cancel the handler; the attempt ends as `ABORTED` or `GIVEN_BACK`, unless it is just done."""
@@ -104,6 +108,11 @@ class Attempt(Generic[R]):
             return Outcome(self.interrupted)
         if not isinstance(error, Exception):
             raise error
-        if attempt >= job.max_attempts:
-            return Outcome(Ending.FAILED, error)
-        return Outcome(Ending.RETRIED, error, RETRY.wait(attempt))
+        return failed(error, attempt=attempt, of=job.max_attempts)
+
+
+def failed(error: Exception, *, attempt: int, of: int) -> Outcome:
+    """Another try later, or none."""
+    if attempt >= of:
+        return Outcome(Ending.FAILED, error)
+    return Outcome(Ending.RETRIED, error, RETRY.wait(attempt))

@@ -15,7 +15,8 @@ class Handler(Generic[J, R]):
     """Which function does which job. It is handed the job and whatever is open in the worker (`R`).
 
     The function may run twice for one job, so it looks first whether its work is done, and does it in one
-    transaction. Whatever it raises counts as a failed attempt.
+    transaction. Whatever it raises counts as a failed attempt. A thread that it starts cannot be interrupted: after
+    its time limit, or when the worker stops, it goes on while the job may run again elsewhere.
     """
 
     job: type[J]

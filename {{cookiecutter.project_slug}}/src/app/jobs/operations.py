@@ -41,10 +41,17 @@ STATUS = sql("SELECT status::text FROM procrastinate_jobs WHERE id = :job")
 
 RETRY = sql("""
     UPDATE procrastinate_jobs SET status = 'todo', attempts = 0, scheduled_at = NULL, worker_id = NULL
-    WHERE status = 'failed' AND (CAST(:job AS bigint) IS NULL OR id = :job)
-        AND (CAST(:name AS text) IS NULL OR task_name = :name)
+    WHERE id IN (
+        SELECT id FROM procrastinate_jobs
+        WHERE status = 'failed' AND (CAST(:job AS bigint) IS NULL OR id = :job)
+            AND (CAST(:name AS text) IS NULL OR task_name = :name)
+        LIMIT :batch FOR UPDATE
+    )
     RETURNING id
 """)
+
+# One transaction's worth: short enough for the statement's time limit.
+BATCH = 1000
 
 CANCEL = sql("SELECT procrastinate_cancel_job_v1(:job, true, false)")
 
@@ -91,12 +98,16 @@ class Operations:
 
     async def retry(self, job: int) -> None:
         """Let a failed one run again, with all its attempts. Raises `NotFound` and `Conflict`."""
-        if not await self.rows(RETRY, job=job, name=None):
+        if not await self.rows(RETRY, job=job, name=None, batch=1):
             raise Conflict(f"Job {job} is {await self.status(job)}; only failed jobs can be retried.")
 
     async def retry_all(self, *, name: str | None) -> int:
-        """The same for every failed one, or every one of a name; says how many there were."""
-        return len(await self.rows(RETRY, job=None, name=name))
+        """The same for every failed one, or every one of a name, in batches; says how many there were."""
+        count, batch = 0, BATCH
+        while batch == BATCH:
+            batch = len(await self.rows(RETRY, job=None, name=name, batch=BATCH))
+            count += batch
+        return count
 
     async def cancel(self, job: int) -> Status:
         """What it was before: a waiting or failed one is cancelled at once, a running one is asked to end.
@@ -106,7 +117,9 @@ class Operations:
         before = await self.status(job)
         if before not in {Status.WAITING, Status.RUNNING, Status.FAILED}:
             raise Conflict(f"Job {job} is {before} already; there is nothing to cancel.")
-        await self.rows(CANCEL_FAILED if before is Status.FAILED else CANCEL, job=job)
+        moved = await self.rows(CANCEL_FAILED if before is Status.FAILED else CANCEL, job=job)
+        if not any(row[0] for row in moved):
+            raise Conflict(f"Job {job} has just changed: look at it again.")
         return before
 
     async def status(self, job: int) -> Status:
@@ -129,7 +142,7 @@ def shown(stored: str) -> Status:
 
 
 def view(row: Any) -> JobView:  # Any: a row has no static type
-    fields = json.loads(row.payload).get("job", {})
+    payload = json.loads(row.payload)
     return JobView(
         id=row.id,
         name=row.name,
@@ -138,6 +151,8 @@ def view(row: Any) -> JobView:  # Any: a row has no static type
         attempts=row.attempts,
         enqueued_at=row.enqueued_at,
         scheduled_at=row.scheduled_at,
-        fields=fields,
+        fields=payload.get("job", {})
+        if isinstance(payload, dict)
+        else {},
         context=carried_by(row.payload),
     )

@@ -32,6 +32,8 @@ PAIR = re.compile(rf"(?i)((?:authorization|cookie|{WORDS})[\"'],\s*b?)(?:\"[^\"]
 BARE_TOKEN = re.compile(r"(?i:\bbearer\s+)[\w.~+/=-]{16,}|(?<![\w-])eyJ[\w-]{8,}\.[\w-]+\.[\w-]*")
 # Our own API keys (`security/keys.py`), wherever they stand; cut off in the middle they are secrets still.
 API_KEY = re.compile(r"apikey_[A-Za-z0-9]{12}_[A-Za-z0-9]+")
+# What pydantic says of a value that it refuses: the value may be anybody's.
+REFUSED_VALUE = re.compile(r"(\binput_value=).*?(?=, input_type=|$)", re.DOTALL)
 URL_PASSWORD = re.compile(r"(\w://[^\s:/@]*:)[^\s/]+(?=@)")
 # Most texts have none of these, and then a single search is enough.
 SUSPICIOUS = re.compile(r"[=:@'\"]|eyJ|[Bb]earer |BEARER |apikey_")
@@ -78,7 +80,7 @@ def redact_text(text: str) -> str:
     """Running text without the secrets it spells out."""
     if not SUSPICIOUS.search(text):
         return text
-    for pattern in (URL_PASSWORD, HEADER, ASSIGNMENT, PAIR):
+    for pattern in (REFUSED_VALUE, URL_PASSWORD, HEADER, ASSIGNMENT, PAIR):
         text = pattern.sub(rf"\1{REDACTED}", text)
     for pattern in (API_KEY, BARE_TOKEN, EMAIL_ADDRESS):
         text = pattern.sub(REDACTED, text)

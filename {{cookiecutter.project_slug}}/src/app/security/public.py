@@ -10,10 +10,10 @@ Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 def public(endpoint: Endpoint) -> Endpoint:
     """Marks what anybody may call. Stands below the router's decorator, and changes nothing else."""
-    setattr(endpoint, MARK, True)
+    setattr(endpoint, MARK, endpoint)  # itself: what wraps it copies its attributes, and is not marked by that
     return endpoint
 
 
 def is_public(endpoint: object) -> bool:
     """Whether it was marked."""
-    return getattr(endpoint, MARK, False)
+    return endpoint is not None and getattr(endpoint, MARK, None) is endpoint
