@@ -14,7 +14,7 @@ from tests.support.text_files import text_files
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1300)
 def test_a_feature_can_be_added_by_the_letter(template: Path, outside: Path) -> None:
     service = bake(template, outside, answers={})
     document = (service / "docs/add-a-feature.md").read_text(encoding="utf-8")
@@ -27,7 +27,7 @@ def test_a_feature_can_be_added_by_the_letter(template: Path, outside: Path) -> 
 
 
 def test_the_sample_removed_by_the_letter_is_as_if_it_never_was(template: Path, outside: Path, baked: Bake) -> None:
-    never = {name: text for name, text in text_files(baked(WITHOUT_EXAMPLE))}
+    never = dict(text_files(baked(WITHOUT_EXAMPLE)))
     service = bake(template, outside, answers={**WITHOUT_EXAMPLE, "include_example": True})
     document = (service / "docs/remove-the-sample.md").read_text(encoding="utf-8")
     for step in steps(document):

@@ -13,7 +13,7 @@ from tests.support.commands import outside_environment
 # A fenced block, with the path that the line above it may name: "In `src/app/x.py`:"
 _BLOCK = re.compile(r"(?:^(?P<above>[^\n]*):\n\n)?^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
 _PATH = re.compile(r"`([^`]+)`")
-COMMAND_SECONDS = 600
+COMMAND_SECONDS = 1200
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,13 @@ def run(command: str, *, folder: Path) -> None:
     """Run a line of a shell as a user would; fail with what it said."""
     shell = ["bash", "-euo", "pipefail", "-c", command]
     done = subprocess.run(
-        shell, cwd=folder, capture_output=True, text=True, check=False, env=outside_environment(), timeout=COMMAND_SECONDS
+        shell,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=outside_environment(),
+        timeout=COMMAND_SECONDS,
     )
     assert done.returncode == 0, f"{command} ended with {done.returncode}:\n{done.stdout[-8000:]}{done.stderr[-2000:]}"
 
@@ -73,5 +79,5 @@ def _blocks(document: str) -> Iterator[Step]:
 
 
 def _side(lines: list[str], sign: str) -> str:
-    """Return the lines before the change (`-`) or after it (`+`); an empty line of the context may have lost its blank."""
+    """Return the lines before the change (`-`) or after it (`+`)."""
     return "".join(line[1:] if line[0] in " " + sign else line for line in lines if line[0] in "\n " + sign)

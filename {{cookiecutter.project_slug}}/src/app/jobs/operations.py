@@ -151,8 +151,6 @@ def view(row: Any) -> JobView:  # Any: a row has no static type
         attempts=row.attempts,
         enqueued_at=row.enqueued_at,
         scheduled_at=row.scheduled_at,
-        fields=payload.get("job", {})
-        if isinstance(payload, dict)
-        else {},
+        fields=payload.get("job", {}) if isinstance(payload, dict) else {},
         context=carried_by(row.payload),
     )
