@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 from app.jobs.attempt import RETRY, Attempt, Ending, Outcome
 from app.jobs.backoff import Backoff
 from app.jobs.envelope import carried_by, pack
-from app.jobs.errors import CancelledItself, TimeLimitExceeded, UnknownJob, UnreadableJob
+from app.jobs.errors import CancelledItself, TimeLimitExceeded, TriedToExit, UnknownJob, UnreadableJob
 from app.jobs.handler import Handler
 from app.jobs.job import Job
 from app.jobs.repeating import until_done
@@ -50,6 +50,10 @@ async def cancel_itself(_job: Greet, _seen: list[Greet]) -> None:
     raise asyncio.CancelledError
 
 
+async def exit_the_process(_job: Greet, _seen: list[Greet]) -> None:
+    raise SystemExit(3)
+
+
 async def test_the_handler_gets_the_job_and_what_is_open() -> None:
     trial = attempt(collect, payload=pack(Greet(customer_id=7)))
 
@@ -69,7 +73,12 @@ async def test_after_the_last_attempt_it_is_given_up(before: int, ending: Ending
 
 @pytest.mark.parametrize(
     ("run", "error"),
-    [(hang, TimeLimitExceeded), (time_out_by_itself, TimeoutError), (cancel_itself, CancelledItself)],
+    [
+        (hang, TimeLimitExceeded),
+        (time_out_by_itself, TimeoutError),
+        (cancel_itself, CancelledItself),
+        (exit_the_process, TriedToExit),
+    ],
 )
 async def test_whatever_it_does_is_a_failed_attempt(run: Run, error: type[Exception]) -> None:
     outcome = await attempt(run).run(attempts_before=0)

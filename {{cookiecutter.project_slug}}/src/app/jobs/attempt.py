@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from app.jobs.backoff import Backoff
 from app.jobs.envelope import unpack
-from app.jobs.errors import CancelledItself, TimeLimitExceeded, UnknownJob, UnreadableJob
+from app.jobs.errors import CancelledItself, TimeLimitExceeded, TriedToExit, UnknownJob, UnreadableJob
 from app.jobs.handler import Handler, R
 from app.jobs.job import Job
 
@@ -90,7 +90,7 @@ class Attempt(Generic[R]):
         return job
 
     async def within_its_time(self, handler: Handler[Any, R], job: Job) -> None:
-        """Raises `TimeLimitExceeded` and whatever the handler raises."""
+        """Raises `TimeLimitExceeded`, `TriedToExit` and whatever else the handler raises."""
         try:
             async with asyncio.timeout(job.time_limit_seconds) as limit:
                 await handler.run(job, self.resources)
@@ -98,6 +98,8 @@ class Attempt(Generic[R]):
             if limit.expired():
                 raise TimeLimitExceeded(job.time_limit_seconds) from error
             raise
+        except (SystemExit, KeyboardInterrupt) as error:
+            raise TriedToExit from error
 
     def outcome(self, job: Job, work: "asyncio.Task[None]", *, attempt: int) -> Outcome:
         """What to make of a handler that has ended."""

@@ -5,6 +5,7 @@ JobError
 ├── UnreadableJob        what was enqueued does not fit the job's fields (any more)
 ├── TimeLimitExceeded    it took longer than it may
 ├── CancelledItself      the handler was cancelled, and nobody had asked for it
+├── TriedToExit          the handler wanted to end the process
 └── WorkerDied           its worker has given no sign of life
 """
 
@@ -36,6 +37,13 @@ class CancelledItself(JobError):
 
     def __init__(self) -> None:
         super().__init__("It was cancelled from inside.")
+
+
+class TriedToExit(JobError):
+    """The handler raised `SystemExit` or `KeyboardInterrupt`, which would take every other job along."""
+
+    def __init__(self) -> None:
+        super().__init__("It tried to end the worker's process.")
 
 
 class WorkerDied(JobError):
