@@ -15,8 +15,8 @@ from tests.support.commands import run_make
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(2400)
 def test_a_service_with_nasty_answers_and_no_example_passes_its_own_check(template: Path, outside: Path) -> None:
     service = bake(template, outside, answers={**NASTY, "include_example": False})
 
-    run_make(service, "check", timeout=1180)
+    run_make(service, "check", timeout=2300)

@@ -14,7 +14,7 @@ from tests.support.text_files import text_files
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1300)
+@pytest.mark.timeout(2500)
 def test_a_feature_can_be_added_by_the_letter(template: Path, outside: Path) -> None:
     service = bake(template, outside, answers={})
     document = (service / "docs/add-a-feature.md").read_text(encoding="utf-8")

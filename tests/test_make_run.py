@@ -24,7 +24,7 @@ def clone(outside: Path) -> Iterator[Path]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(480)
+@pytest.mark.timeout(900)
 def test_a_new_clone_serves_keeps_its_data_and_leaves_nothing_behind(clone: Path, outside: Path) -> None:
     home, temporary = outside / "home", outside / "tmp"
     home.mkdir()

@@ -13,7 +13,7 @@ from tests.support.commands import outside_environment
 # A fenced block, with the path that the line above it may name: "In `src/app/x.py`:"
 _BLOCK = re.compile(r"(?:^(?P<above>[^\n]*):\n\n)?^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
 _PATH = re.compile(r"`([^`]+)`")
-COMMAND_SECONDS = 1200
+COMMAND_SECONDS = 2400
 
 
 @dataclass(frozen=True)

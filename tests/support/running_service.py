@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 
 # The first start also installs everything.
-START_SECONDS = 180
+START_SECONDS = 300
 STOP_SECONDS = 15
 
 

@@ -51,7 +51,7 @@ class Checkout:
             capture_output=True,
             text=True,
             check=False,
-            timeout=50,
+            timeout=100,
         )
 
     def serve(self, command: Sequence[str] = SUPERVISOR, **variables: str) -> "Run":
@@ -77,7 +77,7 @@ class Run:
             )
 
     def __enter__(self) -> "Run":
-        is_up = wait_until(lambda: "Ctrl-C" in self.said or self.process.poll() is not None, within_seconds=45)
+        is_up = wait_until(lambda: "Ctrl-C" in self.said or self.process.poll() is not None, within_seconds=100)
         assert is_up, self.said
         assert self.process.poll() is None, self.said
         self.processes = {name: psutil.Process(pid) for name, pid in self.recorded_pids().items()}
@@ -154,7 +154,7 @@ class Run:
 def is_set_up() -> bool:
     """Whether the environment of this test is the project's own and up to date, so that `make` leaves it alone."""
     command = [sys.executable, "development/set_up.py", "--check", "--venv", sys.prefix]
-    return subprocess.run(command, cwd=PROJECT, check=False, timeout=30).returncode == 0
+    return subprocess.run(command, cwd=PROJECT, check=False, timeout=60).returncode == 0
 
 
 def _copy(source: Path, target: Path) -> None:

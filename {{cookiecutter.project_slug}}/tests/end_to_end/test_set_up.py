@@ -165,7 +165,7 @@ def test_without_the_package_index_it_says_what_to_look_at_and_can_be_repeated(t
 def find_python(*arguments: str, path: str, home: Path) -> subprocess.CompletedProcess[str]:
     command = ["/bin/sh", str(FIND_PYTHON), *arguments]
     environment = {"PATH": path, "HOME": str(home)}
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=20)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
 
 
 def folder_with(folder: Path, python3: str) -> Path:

@@ -135,6 +135,7 @@ async def test_every_constraint_is_named_by_the_convention(empty_database_url: s
     assert Model.metadata.naming_convention == NAMING_CONVENTION
 
 
+@pytest.mark.timeout(200)
 def test_ten_replicas_that_start_together_migrate_once(empty_database_url: str, release: Release) -> None:
     release.add("slow", branch="service")
     release.edit("slow", old="(id int PRIMARY KEY)", new="AS SELECT 1 AS id FROM pg_sleep(1.5)")

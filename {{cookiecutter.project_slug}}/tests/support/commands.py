@@ -10,7 +10,7 @@ from pathlib import Path
 APP = Path(sys.executable).with_name("app")
 PROJECT = Path(__file__).parents[2]
 
-COMMAND_SECONDS = 20.0
+COMMAND_SECONDS = 60.0
 
 # Long and random enough for production; it opens nothing.
 STRONG_KEY = "".join(("k3Jw9", "Zq7Lx", "Tn2Vb", "8Rc5H", "gM4Fd", "Yp6Ws", "1Ae0U"))

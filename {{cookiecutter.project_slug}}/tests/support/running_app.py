@@ -16,7 +16,7 @@ import httpx2
 from tests.support.commands import APP, PROJECT, clean_environment
 from tests.support.waiting import wait_until
 
-END_SECONDS = 15.0
+END_SECONDS = 30.0
 
 
 @dataclass

@@ -20,7 +20,7 @@ from app.settings import Settings
 from tests.support.callers import key_for
 from tests.support.waiting import until
 
-START_SECONDS = 20.0
+START_SECONDS = 50.0
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 POLL_SECONDS = 0.02
 
 
-def wait_until(is_so: Callable[[], bool], *, within_seconds: float = 20, what: str) -> None:
+def wait_until(is_so: Callable[[], bool], *, within_seconds: float = 50, what: str) -> None:
     """Return as soon as it is so. Raises `AssertionError`."""
     deadline = time.monotonic() + within_seconds
     while not is_so():
