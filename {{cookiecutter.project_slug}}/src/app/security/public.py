@@ -16,4 +16,5 @@ def public(endpoint: Endpoint) -> Endpoint:
 
 def is_public(endpoint: object) -> bool:
     """Whether it was marked."""
-    return endpoint is not None and getattr(endpoint, MARK, None) is endpoint
+    function = getattr(endpoint, "__func__", endpoint)  # of a method
+    return function is not None and getattr(function, MARK, None) is function
