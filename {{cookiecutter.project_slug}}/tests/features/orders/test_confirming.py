@@ -9,7 +9,7 @@ from tests.features.orders.ordering import cancel, place, read
 from tests.support.commands import for_production
 from tests.support.databases import fetch
 from tests.support.waiting import eventually
-from tests.support.working_app import working
+from tests.support.working_app import BUSY, working
 
 JOBS = "SELECT status::text FROM procrastinate_jobs WHERE task_name = 'orders.confirm'"
 
@@ -20,7 +20,7 @@ async def test_a_placed_order_is_confirmed_later(
     order = await place(caller)
     etag = (await read(caller, order)).headers["etag"]
 
-    with working(folder=tmp_path, **worker_variables):
+    with working(folder=tmp_path, module=BUSY, **worker_variables):
         await eventually(lambda: is_done(database_url), within_seconds=20)
 
     now = await read(caller, order)
@@ -35,7 +35,7 @@ async def test_an_order_that_was_cancelled_meanwhile_stays_cancelled(
     order = await place(caller)
     await cancel(caller, order)
 
-    with working(folder=tmp_path, **worker_variables):
+    with working(folder=tmp_path, module=BUSY, **worker_variables):
         await eventually(lambda: is_done(database_url), within_seconds=20)
 
     assert (await read(caller, order)).json()["status"] == "cancelled"
