@@ -2,8 +2,6 @@
 
 import os
 import re
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
@@ -11,6 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.support.switches import SWITCHES
+from tests.support.warm_process import run_pytest
 
 ROOT = Path(__file__).parents[2]
 
@@ -45,28 +44,28 @@ def test_the_feature_lives_where_the_docs_say(feature: Feature) -> None:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.switch)
 def test_switched_off_it_is_missed(feature: Feature, tmp_path: Path) -> None:
-    report = tmp_path / "report.xml"
+    report, output = tmp_path / "report.xml", tmp_path / "output.txt"
 
-    finished = run_its_test(feature, report)
+    exit_code = run_its_test(feature, report, output)
 
-    assert finished.returncode == pytest.ExitCode.TESTS_FAILED, finished.stdout
+    said = output.read_text(encoding="utf-8")
+    assert exit_code == pytest.ExitCode.TESTS_FAILED, said
+    assert report.exists(), said
     suite = ElementTree.parse(report).getroot()[0]  # noqa: S314 - pytest wrote it
     messages = [failure.get("message", "") for failure in suite.iter("failure")]
-    assert suite.get("errors") == "0", finished.stdout
+    assert suite.get("errors") == "0", said
     assert messages
     assert all(re.match(r"(AssertionError|assert|Failed: DID NOT RAISE)", message) for message in messages), messages
 
 
-def run_its_test(feature: Feature, report: Path) -> subprocess.CompletedProcess[str]:
+def run_its_test(feature: Feature, report: Path, output: Path) -> int | None:
     """In a process of its own, on the servers that are running anyway."""
-    # What runs without a part of the service says nothing about coverage, and measuring it doubles the time.
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
     environment = {
-        **kept,
         "SWITCHED_OFF": feature.switch,
         "DATABASE_URL": os.environ["TEST_DATABASE_URL"],
         "REDIS_URL": os.environ["TEST_REDIS_URL"],
     }
-    options = ["-p", "tests.support.switched_off", "-p", "no:xdist", "-p", "no:cov", "-p", "no:randomly"]
-    command = [sys.executable, "-m", "pytest", *options, f"--junitxml={report}", feature.test]
-    return subprocess.run(command, cwd=ROOT, env=environment, text=True, capture_output=True, timeout=280, check=False)
+    options = ["--exitfirst", f"--rootdir={ROOT}", f"--junitxml={report}", "-ptests.support.switched_off"]
+    unneeded = [f"-pno:{name}" for name in ("xdist", "cov", "randomly", "schemathesis")]
+    test = str(ROOT / feature.test)
+    return run_pytest(*options, *unneeded, test, output=output, environment=environment, seconds=280)

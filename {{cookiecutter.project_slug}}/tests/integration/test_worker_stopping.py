@@ -100,7 +100,7 @@ def test_the_jobs_of_a_worker_that_died_are_done_by_another(url: str, tmp_path: 
         first.wait_for_event("linger_began")
         first.kill()
     with working(folder=tmp_path, module=BUSY, **variables) as second:
-        rescued = second.wait_for_event("job_rescued")
+        rescued = second.wait_for_event("job_rescued", within_seconds=20)
         done = second.wait_for_event("job_succeeded")
         metrics = read(second.management.get("/metrics").text)
 

@@ -17,6 +17,7 @@ from tests.support.commands import APP, PROJECT, clean_environment
 from tests.support.waiting import wait_until
 
 END_SECONDS = 30.0
+LOG_SECONDS = 50.0
 
 
 @dataclass
@@ -36,9 +37,9 @@ class RunningApp:
         """Every log line of this name so far."""
         return [line for line in self.events if line["event"] == event]
 
-    def wait_for_event(self, event: str) -> dict[str, Any]:
+    def wait_for_event(self, event: str, *, within_seconds: float = LOG_SECONDS) -> dict[str, Any]:
         """The first line of this name, as soon as it is printed."""
-        wait_until(lambda: bool(self.named(event)), what=f"a log line {event}")
+        wait_until(lambda: bool(self.named(event)), within_seconds=within_seconds, what=f"a log line {event}")
         return self.named(event)[0]
 
     def signal(self, number: signal.Signals = signal.SIGTERM) -> None:
