@@ -9,6 +9,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from app.assembly.routes import add_routes
 from app.web.api_reference.assets import ASSETS_FOLDER
 from app.web.api_reference.pages import api_reference_router
 from tests.support.service import RunningService, run_service
@@ -27,7 +28,7 @@ async def asset_urls(service: RunningService, *paths: str) -> list[str]:
 def page_titled(title: str, *, root_path: str = "") -> str:
     """A page of an application of its own, for what one service can't be at once."""
     app = FastAPI(docs_url=None)
-    app.include_router(api_reference_router(title=title))
+    add_routes(app, api_reference_router(title=title))
     return TestClient(app, root_path=root_path).get("/docs").text
 
 

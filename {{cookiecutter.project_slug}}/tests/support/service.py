@@ -13,6 +13,7 @@ from fastapi import APIRouter, FastAPI
 from app.assembly.application import create_app
 from app.assembly.management import BackgroundServer
 from app.assembly.policies import check_policies
+from app.assembly.routes import add_routes
 from app.assembly.server import uvicorn_options
 from app.assembly.sockets import listen
 from app.core.ids import new_id
@@ -44,8 +45,7 @@ class RunningService:
 async def run_service(settings: Settings, *, routers: Sequence[APIRouter] = ()) -> AsyncIterator[RunningService]:
     """What production runs, plus a test's own routes."""
     app = create_app(settings)
-    for router in routers:
-        app.include_router(router)
+    add_routes(app, *routers)
     check_policies(app)
     with listen(settings.host, settings.port, variable="PORT") as socket:
         server = BackgroundServer(uvicorn.Config(app, **uvicorn_options(settings)))

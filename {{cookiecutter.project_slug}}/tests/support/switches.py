@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from pytest import MonkeyPatch  # noqa: PT013 - a type here
 from sqlalchemy import TextClause
 
-from app.assembly import application, instruments
+from app.assembly import application, instruments, routes
 from app.cli import config
 from app.core.versions import SeenVersions
 from app.health import draining
@@ -111,7 +111,7 @@ SWITCHES: dict[str, Switch] = {
     "documented-problems": replaced(openapi, "describe_problems", lambda _document: None),
     "signed-cursors": replaced(Cursors, "signature", lambda *_: bytes(8)),
     "seen-versions": replaced(SeenVersions, "require", nothing),
-    "operation-names": replaced(application, "operation_id", generate_unique_id),
+    "operation-names": replaced(routes, "operation_id", generate_unique_id),
     "documented-scopes": replaced(openapi, "describe_scopes", nothing),
     "api-keys": replaced(callers, "fault_of", nothing),
     "useless-keys": replaced(callers, "fault_of", only_wrong_secrets),

@@ -6,12 +6,12 @@ from app.assembly.instruments import open_instruments
 from app.assembly.lifespan import lifespan_of
 from app.assembly.middleware import middleware
 from app.assembly.policies import check_policies
-from app.assembly.routes import ROUTERS
+from app.assembly.routes import ROUTERS, add_routes
 from app.core.identity import service_identity
 from app.health.draining import Draining
 from app.settings import Settings
 from app.web.api_reference.pages import api_reference_router
-from app.web.openapi import DocumentedFastAPI, operation_id
+from app.web.openapi import DocumentedFastAPI
 from app.web.problems import HANDLERS
 
 
@@ -34,13 +34,11 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan_of(settings, instruments, draining),
         middleware=middleware(settings, instruments),
         exception_handlers=HANDLERS,
-        generate_unique_id_function=operation_id,
         telemetry={"tracing": False},
     )
     app.state.draining = draining
-    for router in ROUTERS:
-        app.include_router(router)
+    add_routes(app, *ROUTERS)
     if settings.shows_docs:
-        app.include_router(api_reference_router(title=identity.title))
+        add_routes(app, api_reference_router(title=identity.title))
     check_policies(app)
     return app

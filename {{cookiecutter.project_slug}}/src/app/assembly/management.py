@@ -9,6 +9,7 @@ from fastapi import FastAPI, Response
 from starlette.middleware import Middleware
 
 from app.assembly.policies import check_policies
+from app.assembly.routes import add_routes
 from app.assembly.sockets import listen
 from app.health import routes as health_routes
 from app.health.report import Health
@@ -66,7 +67,7 @@ def create_management_app(*, health: Health, metrics: Metrics) -> FastAPI:
         exception_handlers=HANDLERS,
         telemetry={"tracing": False},
     )
-    app.include_router(health_routes.router)
+    add_routes(app, health_routes.router)
 
     @app.get("/metrics")
     @public

@@ -8,6 +8,9 @@ from typing import Any
 
 REDACTED = "[redacted]"
 
+# These spell nothing out. A tuple, because `int | float` is built anew at each question.
+PLAIN = (int, float, date, time)
+
 # Whatever is nested deeper, or in a circle, is not worth a log that fails.
 DEEPEST = 32
 
@@ -48,7 +51,9 @@ def redact(value: Any, *, key: str = "", depth: int = 0) -> Any:  # Any: whateve
         return value  # `email_sent=True` gives nothing away
     if depth > DEEPEST or (key and is_sensitive(key)):
         return REDACTED
-    if isinstance(value, int | float | date | time):
+    if isinstance(value, str):  # nearly all of a log: asked first, it spares each line half of its cost
+        return redact_text(value)
+    if isinstance(value, PLAIN):
         return value
     if isinstance(value, Mapping):
         return {redact_text(str(name)): redact(item, key=str(name), depth=depth + 1) for name, item in value.items()}

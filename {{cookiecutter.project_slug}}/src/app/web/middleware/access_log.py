@@ -4,8 +4,6 @@ import structlog
 
 from app.web.middleware.edge import Concern, Exchange
 
-log = structlog.get_logger()
-
 # Characters; a longer path is an attack or a mistake, and its beginning tells which.
 LONGEST_PATH = 512
 
@@ -13,10 +11,13 @@ LONGEST_PATH = 512
 class AccessLog(Concern):
     """Logs what was asked, what was answered and how long it took; no query string, it may hold anything."""
 
+    def __init__(self) -> None:
+        self.log = structlog.get_logger().bind()  # bound once: the lazy one is bound anew for each line
+
     def on_response_end(self, exchange: Exchange) -> None:
         scope = exchange.scope
         client = scope.get("client")
-        log.info(
+        self.log.info(
             "request",
             method=scope["method"],
             path=scope["path"][:LONGEST_PATH],

@@ -2,7 +2,7 @@
 
 import re
 
-from app.core.ids import new_id
+from app.core.ids import new_id_text
 from app.observability.context import begin_request, forget_context
 from app.web.middleware.edge import Concern, Exchange, Headers
 
@@ -29,9 +29,9 @@ class RequestContext(Concern):
 
 
 def request_id_from(header: bytes) -> str:
-    return header.decode() if WELL_FORMED_ID.fullmatch(header) else str(new_id())
+    return header.decode() if WELL_FORMED_ID.fullmatch(header) else new_id_text()
 
 
 def trace_id_from(header: bytes) -> str:
     found = TRACEPARENT.fullmatch(header)
-    return found[1].decode() if found else new_id().hex
+    return found[1].decode() if found else new_id_text().replace("-", "")
