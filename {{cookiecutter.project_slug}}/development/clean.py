@@ -11,7 +11,7 @@ from development.locks import held
 
 MADE = [".venv", ".venv.lock", ".run", "build", "dist", ".coverage", "coverage.xml", "htmlcov", ".hypothesis"]
 MADE += [".import_linter_cache", ".mypy_cache", ".pytest_cache", ".ruff_cache"]
-SOURCES = ("src", "tests", "development", "migrations")
+SOURCES = ("src", "tests", "development", "migrations", "performance")
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from app.cache.redis import Redis, open_redis, ping
 from app.core.checks import Check
 from app.core.identity import service_identity
+from app.core.rates import Rate
 from app.observability.metrics import Metrics
 from app.persistence.database import Database, open_database
 from app.persistence.engine import ConnectionOptions
@@ -28,6 +29,7 @@ class Resources:
     callers: Callers
     secret_key: bytes
     keep_jobs_days: int
+    keep_answers_hours: int
     checks: tuple[Check, ...]
 
 
@@ -52,9 +54,16 @@ async def open_resources(settings: Settings, metrics: Metrics) -> AsyncIterator[
             stack.push_async_callback(redis.aclose)
             checks.append(Check("redis", partial(ping, redis), is_critical=False))
 
-        callers = Callers(database, metrics=metrics)
+        callers = Callers(database, refused=Rate.parse(settings.rate.limit_refused), metrics=metrics)
         yield Resources(
-            metrics, database, redis, callers, essentials(settings).secret_key, settings.jobs.keep_days, tuple(checks)
+            metrics=metrics,
+            database=database,
+            redis=redis,
+            callers=callers,
+            secret_key=essentials(settings).secret_key,
+            keep_jobs_days=settings.jobs.keep_days,
+            keep_answers_hours=settings.idempotency.keep_hours,
+            checks=tuple(checks),
         )
 
 

@@ -6,6 +6,7 @@ import httpx2
 import pytest
 from fastapi import APIRouter
 
+from app.assembly.middleware import EXPOSED
 from app.security.public import public
 from tests.support.service import RunningService, run_service
 from tests.support.settings import settings_for
@@ -38,7 +39,7 @@ async def test_a_listed_origin_may_read_every_answer(running: RunningService, pa
 
     assert response.status_code == status
     assert response.headers.get("access-control-allow-origin") == OURS
-    assert response.headers["access-control-expose-headers"] == "ETag, Location, Retry-After, X-Request-ID"
+    assert response.headers["access-control-expose-headers"] == ", ".join(EXPOSED)
     assert "Origin" in response.headers["vary"]
 
 

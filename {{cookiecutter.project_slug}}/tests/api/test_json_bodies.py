@@ -88,6 +88,13 @@ async def test_json_is_read(running: RunningService, body: bytes, media_type: st
     assert response.json() == json.loads(body)
 
 
+async def test_of_a_name_that_is_there_twice_the_last_counts(running: RunningService) -> None:
+    """As for nearly every parser: RFC 8259 allows it, and to find it out would take another, slower one."""
+    response = await running.client.post("/v1/json", content=b'{"a": 1, "b": 2, "a": 3}', headers=JSON)
+
+    assert response.json() == {"a": 3, "b": 2}
+
+
 @pytest.mark.parametrize(
     "headers",
     [{}, *({"content-type": name} for name in ("text/plain", "", "application/xml", "multipart/form-data"))],

@@ -47,6 +47,19 @@ async def test_any_other_is_refused(service: RunningService, if_match: str) -> N
     assert response.json()["type"] == "urn:problem:version-changed"
 
 
+@pytest.mark.parametrize("lines", [['"2"', '"3"'], ['"3"', '"2"'], ['"1", "2"', 'W/"3"', '"3"']])
+async def test_several_lines_are_one_list(service: RunningService, lines: list[str]) -> None:
+    response = await service.client.put("/clock", headers=[("If-Match", line) for line in lines])
+
+    assert response.status_code == 200
+
+
+async def test_any_version_and_one_more_is_none(service: RunningService) -> None:
+    response = await service.client.put("/clock", headers=[("If-Match", "*"), ("If-Match", '"2"')])
+
+    assert response.status_code == 412
+
+
 async def test_whoever_has_seen_none_is_told_to_look_first(service: RunningService) -> None:
     response = await service.client.put("/clock")
 

@@ -1,5 +1,6 @@
 """What browsers and caches are told: on every kind of answer, once, and never over what the answer says itself."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import httpx2
@@ -74,6 +75,12 @@ async def be_busy() -> None:
     raise Unavailable("Not now.")
 
 
+@router.get("/slow")
+@public
+async def take_too_long() -> None:
+    await asyncio.sleep(2)
+
+
 @router.get("/elsewhere")
 @public
 async def redirect() -> RedirectResponse:
@@ -144,6 +151,7 @@ ANSWERS = [
     ("PUT", "/v1/answers/versioned", {}, b"", 428),
     ("GET", "/v1/answers/crash", {}, b"", 500),
     ("GET", "/v1/answers/busy", {}, b"", 503),
+    ("GET", "/v1/answers/slow", {"x-request-timeout": "0.01"}, b"", 504),
     ("OPTIONS", "/v1/answers", {"origin": OUR_ORIGIN, **PREFLIGHT}, b"", 200),
     ("OPTIONS", "/v1/answers", {"origin": "https://evil.example.com", **PREFLIGHT}, b"", 400),
 ]

@@ -19,6 +19,9 @@ from app.security.principal import Principal
 from app.security.public import public
 from app.web.authentication import API_KEY, requires
 from app.web.dependencies import Session
+from app.web.idempotency.dependencies import IdempotencyKey
+from app.web.idempotency.route import IdempotentRoute
+from app.web.rate_limits import LimitedByAddress, limiter
 from tests.support.app import unopened_app
 from tests.support.doors import router as doors
 
@@ -152,6 +155,34 @@ def test_a_scope_may_stand_where_the_router_is_included() -> None:
     assert known_scopes(app) == ["things:read"]
 
 
+UNCOUNTED = (
+    "GET /v1/things declares a limit that nobody counts: name a caller, or add "
+    "`dependencies=[LimitedByAddress]` to its decorator."
+)
+
+
+@limiter.limit("1/minute")
+@public
+async def limited() -> None:
+    pass
+
+
+@limiter.limit("1/minute")
+async def limited_caller(caller: Reader) -> None:
+    pass
+
+
+def test_a_limit_that_nobody_would_count_is_refused() -> None:
+    assert refusal_of(limited) == UNCOUNTED
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "options"), [(limited, {"dependencies": [LimitedByAddress]}), (limited_caller, {})]
+)
+def test_a_limit_of_a_caller_or_of_an_address_is_fine(endpoint: Any, options: dict[str, Any]) -> None:
+    assert refusal_of(endpoint, **options) == ""
+
+
 def test_public_and_a_scope_contradict_each_other() -> None:
     said = "GET /v1/things is marked `@public` and needs things:read: remove one of the two."
 
@@ -162,6 +193,47 @@ def test_a_session_must_not_be_open_while_the_key_is_looked_up() -> None:
     said = "GET /v1/things opens its session before it knows its caller: put the caller first in its parameters."
 
     assert refusal_of(session_first) == said
+
+
+async def repeatable(caller: Reader, _key: IdempotencyKey) -> None:
+    pass
+
+
+async def key_first(_key: IdempotencyKey, caller: Reader) -> None:
+    pass
+
+
+@public
+async def anybodys(_key: IdempotencyKey) -> None:
+    pass
+
+
+def test_a_route_that_takes_a_key_must_be_able_to_store_its_answer() -> None:
+    said = (
+        "GET /v1/things takes an Idempotency-Key, and its router cannot store answers: "
+        "make it with `APIRouter(…, route_class=IdempotentRoute)`."
+    )
+    router, app = APIRouter(route_class=IdempotentRoute), FastAPI(openapi_url=None)
+    router.add_api_route("/v1/things", repeatable)
+    app.include_router(router)
+
+    assert refusal_of(repeatable) == said
+    assert said_about(app) == ""
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "said"),
+    [
+        (anybodys, "takes an Idempotency-Key, and has no caller whose key it is: give it a caller first."),
+        (key_first, "opens its session before it knows its caller: put the caller first in its parameters."),
+    ],
+)
+def test_a_key_belongs_to_a_caller_who_is_known(endpoint: Any, said: str) -> None:
+    router, app = APIRouter(route_class=IdempotentRoute), FastAPI(openapi_url=None)
+    router.add_api_route("/v1/things", endpoint)
+    app.include_router(router)
+
+    assert said_about(app) == f"GET /v1/things {said}"
 
 
 async def plain(_request: Any) -> PlainTextResponse:

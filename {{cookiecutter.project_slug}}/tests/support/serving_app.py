@@ -42,7 +42,7 @@ def serving(*options: str, folder: Path, module: str | None = None, **variables:
     command = [*command_of(module), "serve", *options]
     with ExitStack() as stack:
         process = stack.enter_context(started(command, folder=folder, environment=environment))
-        client = stack.enter_context(httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=10))
+        client = stack.enter_context(httpx2.Client(base_url=f"http://127.0.0.1:{environment['PORT']}", timeout=10))
         management = stack.enter_context(httpx2.Client(base_url=f"http://127.0.0.1:{management_port}", timeout=10))
         running = ServingApp(process, management, client=client)
         stack.enter_context(read_from(running))

@@ -8,6 +8,9 @@ from app.settings.sections import known_names
 
 SECRET_KEY = "only-for-tests-0123456789-abcdefghij"
 
+# Tests of limits give their own.
+NEVER_REACHED = "1000000/minute"
+
 
 def forget_environment() -> dict[str, str]:
     """Take our variables out of the environment; returns what was there."""
@@ -25,6 +28,7 @@ def settings_for(*, database_url: str, redis_url: str | None = None, **overrides
         "management": {"port": 0},
         "database": {"url": database_url, "pool_size": 4},
         "redis": {"url": redis_url},
+        "rate": dict.fromkeys(("limit_default", "limit_address", "limit_refused"), NEVER_REACHED),
     }
     for name, value in overrides.items():
         values[name] = {**values.get(name, {}), **value} if isinstance(value, dict) else value

@@ -13,8 +13,10 @@ from fastapi.utils import generate_unique_id
 from pydantic import SecretStr
 from pytest import MonkeyPatch  # noqa: PT013 - a type here
 from sqlalchemy import TextClause
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from app.assembly import application, instruments, routes
+from app.assembly import application, caller_limits, instruments, policies, routes, server
+from app.assembly.protocol import BoundedProtocol
 from app.cli import config
 from app.core.versions import SeenVersions
 from app.health import draining
@@ -26,25 +28,38 @@ from app.jobs.sql import sql
 from app.jobs.worker import Worker
 from app.observability import logging, redaction
 from app.observability.error_tracking import ErrorTracker
-from app.persistence import database, engine, migrations
+from app.persistence import database, engine, errors, migrations
+from app.resilience.concurrency_limit import Priority
 from app.security import callers
 from app.security.keys import Key
+from app.security.limit_refusals import LimitRefusals
 from app.security.models import ApiKey
+from app.security.rate_limiter import RateLimiter
 from app.security.verified_keys import VerifiedKeys
 from app.settings import loading
-from app.web import authentication, dependencies, openapi
-from app.web.middleware import error_boundary
+from app.web import authentication, dependencies, openapi, problems
+from app.web.idempotency import dependencies as idempotency
+from app.web.idempotency.claims import Claim
+from app.web.idempotency.repository import StoredAnswerRepository
+from app.web.middleware import address_limit, error_boundary, load_shedding
+from app.web.middleware.abandoned_requests import AbandonedRequests
 from app.web.middleware.access_log import AccessLog
 from app.web.middleware.body_limit import BodyLimit
+from app.web.middleware.client_address import ClientAddress
 from app.web.middleware.compression import Compression
+from app.web.middleware.conditional_requests import ConditionalRequests
 from app.web.middleware.cors import Cors
+from app.web.middleware.deadline import Deadlines
 from app.web.middleware.http_metrics import HttpMetrics
 from app.web.middleware.json_bodies import JsonBodies
+from app.web.middleware.load_shedding import LoadShedding
+from app.web.middleware.rate_limit_headers import RateLimitHeaders
 from app.web.middleware.request_context import RequestContext
 from app.web.middleware.security_headers import SecurityHeaders
 from app.web.middleware.transaction_retry import TransactionRetry
 from app.web.middleware.trusted_hosts import TrustedHosts
 from app.web.pagination import Cursors
+from app.web.rate_limits import CallerLimits
 from tests.features.orders.switches import SWITCHES as ORDERS  # option: example
 from tests.support.switching import (
     Switch,
@@ -90,6 +105,36 @@ async def enqueue_at_once(self: queue.JobQueue, job: Job) -> int:
     return int(found.scalar_one())
 
 
+def without_keys(patch: MonkeyPatch) -> None:
+    """As if no request carried one."""
+    patch.setattr(Claim, "make", idle)
+    patch.setattr(Claim, "store", idle)
+
+
+async def granted(*_: Any) -> bool:
+    """Whoever else has it."""
+    return True
+
+
+async def none_forgotten(*_: Any, **__: Any) -> int:
+    """However many have expired."""
+    return 0
+
+
+async def same_for_all(_request: Any) -> bytes:
+    """Instead of a request's fingerprint."""
+    return bytes(32)
+
+
+def no_windows(*_: Any, **__: Any) -> None:
+    """As if there was no Redis."""
+
+
+def failing(*_: Any) -> None:
+    """Without Redis no request."""
+    raise RuntimeError
+
+
 def scheduled_by_anybody() -> TextClause:
     """Each worker's schedule is a schedule of its own."""
     return sql(store.DEFER_SCHEDULED.text.replace("CAST(:cron AS text)", "CAST(:cron AS text) || random()"))
@@ -100,14 +145,38 @@ SWITCHES: dict[str, Switch] = {
     "access-log": without_concern(AccessLog),
     "http-metrics": without_concern(HttpMetrics),
     "security-headers": without_concern(SecurityHeaders),
+    "bounded-protocol": replaced(server, "BoundedProtocol", HttpToolsProtocol),
+    "dropped-trailers": replaced(BoundedProtocol, "on_header", HttpToolsProtocol.on_header),
     "trusted-hosts": without_middleware(TrustedHosts),
     "cors": without_middleware(Cors),
+    "client-address": without_concern(ClientAddress),
+    "address-limit": without_middleware(address_limit.AddressLimit),
+    "tighter-while-shedding": replaced(address_limit, "COST_WHILE_SHEDDING", 1),
+    "caller-limits": replaced(CallerLimits, "count", idle),
+    "shared-limits": replaced(caller_limits, "MovingWindows", no_windows),
+    "local-limits": replaced(RateLimiter, "leave", failing),
+    "rate-limit-headers": without_concern(RateLimitHeaders),
+    "counted-limits": replaced(policies, "counts_requests", lambda _route: True),
+    "refused-keys": replaced(callers.Callers, "check_address", nothing),
+    "told-refusals": replaced(LimitRefusals, "record", lambda *_, **__: None),
     "error-boundary": without_middleware(error_boundary.ErrorBoundary),
     "body-limit": without_middleware(BodyLimit),
     "json-bodies": without_middleware(JsonBodies),
     "compression": without_middleware(Compression),
+    "conditional-requests": without_middleware(ConditionalRequests),
+    "idempotency": without_keys,
+    "idempotency-lock": replaced(StoredAnswerRepository, "lock", granted),
+    "idempotency-fingerprints": replaced(idempotency, "fingerprint", same_for_all),
+    "documented-idempotency": replaced(openapi, "describe_keys", nothing),
+    "pruned-idempotency-keys": replaced(StoredAnswerRepository, "forget_expired", none_forgotten),
+    "load-shedding": without_middleware(LoadShedding),
+    "known-keys-first": replaced(load_shedding, "priority_of", lambda _scope: Priority.ANONYMOUS),
+    "deadlines": without_middleware(Deadlines),
+    "statement-budget": replaced(database.Database, "shorten_statements", idle),
+    "abandoned-requests": without_middleware(AbandonedRequests),
     "transaction-retry": without_middleware(TransactionRetry),
     "problems": replaced(application, "HANDLERS", {}),
+    "allowed-methods": replaced(problems, "allowed_methods", nothing),
     "documented-problems": replaced(openapi, "describe_problems", lambda _document: None),
     "signed-cursors": replaced(Cursors, "signature", lambda *_: bytes(8)),
     "seen-versions": replaced(SeenVersions, "require", nothing),
@@ -125,10 +194,13 @@ SWITCHES: dict[str, Switch] = {
     "commit-first": commit_after_answering,
     "fair-queue": replaced(database.Database, "turn", without_waiting),
     "dead-connections": replaced(engine, "refuse_closed_connection", lambda *_: None),
+    "refused-values": replaced(errors, "MEANINGS", {}),
+    "missing-schema": lambda patch: patch.delitem(errors.MEANINGS, "42P01"),
     "statement-timeout": replaced(engine, "server_settings", lambda _options: {}),
     "database-check": without_check("database"),
     "schema-check": without_check("schema"),
     "redis-check": without_check("redis"),
+    "ended-by-force": replaced(server, "end_within", lambda *_, **__: None),
     "draining": replaced(draining.Draining, "begin", lambda _self: None),
     "error-tracking": replaced(instruments, "open_error_tracker", lambda **_: ErrorTracker(nothing, nothing)),
     "unsafe-settings": replaced(loading, "unsafe", lambda _settings: []),

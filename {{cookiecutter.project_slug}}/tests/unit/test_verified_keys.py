@@ -71,3 +71,17 @@ def test_no_secret_is_kept_in_memory(verified: VerifiedKeys) -> None:
     put(verified, key)
 
     assert key.secret not in repr(verified.found)
+
+
+def test_a_key_was_good_until_it_is_found_to_be_bad(verified: VerifiedKeys, clock: Clock) -> None:
+    key, never_seen = new_key(), new_key()
+    put(verified, key)
+    clock.advance(60)
+
+    before = verified.has_been_good(key)
+    verified.forget(key)
+    verified.forget(never_seen)
+
+    assert before
+    assert not verified.has_been_good(key)
+    assert not verified.has_been_good(never_seen)

@@ -7,6 +7,7 @@ from typing import Any
 import structlog
 from fastapi import FastAPI
 
+from app.assembly.caller_limits import open_caller_limits
 from app.assembly.management import serve_management
 from app.core.identity import service_identity
 from app.health.draining import Draining
@@ -29,12 +30,15 @@ def lifespan_of(settings: Settings, instruments: Instruments, draining: Draining
     async def lifespan(app: FastAPI) -> AsyncIterator[State]:
         warn_about_variables(settings)
         with closing(instruments.errors):
-            async with open_resources(settings, instruments.metrics) as resources:
+            async with (
+                open_resources(settings, instruments.metrics) as resources,
+                open_caller_limits(settings, resources) as caller_limits,
+            ):
                 health = Health(resources.checks, draining=draining, metrics=instruments.metrics)
                 async with serve_management(settings, health=health, metrics=instruments.metrics) as port:
                     app.state.management_port = port
                     log.info("started", release=service_identity().release, environment=settings.environment)
-                    yield {"resources": resources, "health": health}
+                    yield {"resources": resources, "health": health, "caller_limits": caller_limits}
         log.info("stopped")
 
     return lifespan

@@ -9,6 +9,7 @@ from fastapi import FastAPI, Response
 from starlette.middleware import Middleware
 
 from app.assembly.policies import check_policies
+from app.assembly.protocol import BoundedProtocol
 from app.assembly.routes import add_routes
 from app.assembly.sockets import listen
 from app.health import routes as health_routes
@@ -38,6 +39,7 @@ async def serve_management(settings: Settings, *, health: Health, metrics: Metri
         server = BackgroundServer(
             uvicorn.Config(
                 app,
+                http=BoundedProtocol,
                 log_config=None,
                 access_log=False,
                 server_header=False,

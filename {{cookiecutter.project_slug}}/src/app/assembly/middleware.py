@@ -2,25 +2,61 @@
 
 from starlette.middleware import Middleware
 
+from app.core.rates import Rate
+from app.health import routes as health
 from app.observability.instruments import Instruments
+from app.resilience.shedding_state import SheddingState
+from app.security.limit_refusals import LimitRefusals
+from app.security.local_limit import LocalLimit
 from app.settings import Settings
+from app.web.middleware.abandoned_requests import AbandonedRequests
 from app.web.middleware.access_log import AccessLog
+from app.web.middleware.address_limit import AddressCount, AddressLimit
 from app.web.middleware.body_limit import BodyLimit
+from app.web.middleware.client_address import ClientAddress
 from app.web.middleware.compression import Compression
+from app.web.middleware.conditional_requests import ConditionalRequests
 from app.web.middleware.cors import Cors
+from app.web.middleware.deadline import Deadlines
 from app.web.middleware.edge import Edge
 from app.web.middleware.error_boundary import ErrorBoundary
 from app.web.middleware.http_metrics import HttpMetrics
 from app.web.middleware.json_bodies import JsonBodies
+from app.web.middleware.load_shedding import LoadShedding, log_begin, log_end
+from app.web.middleware.rate_limit_headers import RateLimitHeaders
 from app.web.middleware.request_context import RequestContext
 from app.web.middleware.security_headers import SecurityHeaders
 from app.web.middleware.transaction_retry import TransactionRetry
 from app.web.middleware.trusted_hosts import TrustedHosts
 
+# What pages may read of an answer, besides its body.
+EXPOSED = [
+    "ETag",
+    "Idempotency-Replayed",
+    "Location",
+    "RateLimit",
+    "RateLimit-Policy",
+    "Retry-After",
+    "X-Request-ID",
+]
+
+# Whoever watches over us is never told to wait.
+HEALTH_PATHS = frozenset(str(getattr(route, "path", "")) for route in health.router.routes)
+
 
 def middleware(settings: Settings, instruments: Instruments) -> list[Middleware]:
     """The first is the outermost."""
-    concerns = [RequestContext(), AccessLog(), HttpMetrics(instruments.metrics), SecurityHeaders()]
+    shedding = SheddingState(on_begin=log_begin, on_end=log_end)
+    address_limit = LocalLimit(Rate.parse(settings.rate.limit_address))
+    concerns = [
+        RequestContext(),
+        ClientAddress(settings.trusted_proxies),
+        AccessLog(),
+        HttpMetrics(instruments.metrics),
+        SecurityHeaders(),
+        AddressCount(address_limit, exempt=HEALTH_PATHS, shedding=shedding),
+        RateLimitHeaders(),
+    ]
     return [
         Middleware(Edge, concerns=concerns),
         Middleware(TrustedHosts, hosts=settings.allowed_hosts),
@@ -29,11 +65,23 @@ def middleware(settings: Settings, instruments: Instruments) -> list[Middleware]
             allow_origins=settings.cors.origins,
             allow_methods=["*"],
             allow_headers=["*"],
-            expose_headers=["ETag", "Location", "Retry-After", "X-Request-ID"],
+            expose_headers=EXPOSED,
         ),
         Middleware(ErrorBoundary, report=instruments.errors.report),
+        Middleware(AddressLimit, refusals=LimitRefusals(instruments.metrics)),
+        Middleware(
+            LoadShedding,
+            exempt=HEALTH_PATHS,  # whoever watches over us must not take a busy service for a dead one
+            most=settings.overload.max_requests,
+            queue_seconds=settings.overload.queue_seconds,
+            shedding=shedding,
+            metrics=instruments.metrics,
+        ),
+        Middleware(Deadlines, seconds=settings.request.timeout_seconds, exempt=HEALTH_PATHS),
+        Middleware(AbandonedRequests),
         Middleware(BodyLimit, limit_bytes=settings.body.limit_bytes, seconds=settings.body.timeout_seconds),
         Middleware(JsonBodies),
         Middleware(Compression),
+        Middleware(ConditionalRequests),
         Middleware(TransactionRetry),
     ]

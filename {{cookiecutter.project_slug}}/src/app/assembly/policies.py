@@ -11,6 +11,9 @@ from app.core.checks import CheckFailed
 from app.security.public import is_public
 from app.web.authentication import API_KEY
 from app.web.dependencies import open_session
+from app.web.idempotency.dependencies import accept_key
+from app.web.idempotency.route import IdempotentRoute
+from app.web.rate_limits import limit_address, rates_on
 
 
 @dataclass(frozen=True)
@@ -90,11 +93,32 @@ def problems_of(policy: Policy) -> Iterator[str]:
         )
     if policy.is_public and policy.scopes:
         yield f"{policy.name} is marked `@public` and needs {' '.join(policy.scopes)}: remove one of the two."
+    if takes_key(policy.route) and not policy.scopes:
+        yield f"{policy.name} takes an Idempotency-Key, and has no caller whose key it is: give it a caller first."
+    if takes_key(policy.route) and not isinstance(policy.route.original_route, IdempotentRoute):
+        yield (
+            f"{policy.name} takes an Idempotency-Key, and its router cannot store answers: "
+            "make it with `APIRouter(…, route_class=IdempotentRoute)`."
+        )
+    if rates_on(policy.route.endpoint) and not counts_requests(policy.route):
+        yield (
+            f"{policy.name} declares a limit that nobody counts: name a caller, or add "
+            "`dependencies=[LimitedByAddress]` to its decorator."
+        )
     if policy.scopes and opens_session_too_early(policy.route):
         yield f"{policy.name} opens its session before it knows its caller: put the caller first in its parameters."
+
+
+def counts_requests(route: RouteContext) -> bool:
+    """Whether it knows a caller, or counts by address."""
+    return any(step.call in {API_KEY, limit_address} for step in steps_of(route))
 
 
 def opens_session_too_early(route: RouteContext) -> bool:
     """Whether looking up the key would take a second connection. With all in use, each would wait for another's."""
     calls = [step.call for step in steps_of(route)]
     return open_session in calls and calls.index(open_session) < calls.index(API_KEY)
+
+
+def takes_key(route: RouteContext) -> bool:
+    return any(step.call is accept_key for step in steps_of(route))

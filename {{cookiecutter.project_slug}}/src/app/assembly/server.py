@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import socket
 from math import ceil
 from types import FrameType
 from typing import Any
@@ -10,7 +11,9 @@ import structlog
 import uvicorn
 
 from app.assembly.application import create_app
+from app.assembly.ending import end_within
 from app.assembly.instruments import open_log
+from app.assembly.protocol import BoundedProtocol
 from app.assembly.sockets import listen
 from app.health.draining import Draining
 from app.settings import Settings, essentials
@@ -20,6 +23,9 @@ log = structlog.get_logger()
 # People think between two requests; uvicorn's default of 5 s would make each of theirs reconnect.
 KEEP_ALIVE_SECONDS = 75
 
+# For closing what is open once the grace is over: saying goodbye to a database that hangs takes 2 s.
+CLOSING_SECONDS = 5.0
+
 
 def serve(settings: Settings) -> None:
     """Serve until a signal. Raises `ConfigurationError` when something is missing or a port is taken."""
@@ -27,10 +33,10 @@ def serve(settings: Settings) -> None:
     with listen(settings.host, settings.management.port, variable="MANAGEMENT_PORT"):
         pass  # only to tell in a sentence if it is taken; the lifespan opens it
     app = create_app(settings)
-    with listen(settings.host, settings.port, variable="PORT") as socket:
+    with listen(settings.host, settings.port, variable="PORT") as opened:
         config = uvicorn.Config(app, **uvicorn_options(settings))
         server = DrainingServer(config, draining=app.state.draining, delay_seconds=settings.shutdown.delay_seconds)
-        server.run(sockets=[socket])
+        server.run(sockets=[opened])
 
 
 def serve_and_reload(settings: Settings) -> None:
@@ -51,14 +57,14 @@ def serve_and_reload(settings: Settings) -> None:
 def uvicorn_options(settings: Settings) -> dict[str, Any]:  # Any: options of every type
     """uvicorn without what we do ourselves."""
     return {
+        "http": BoundedProtocol,
         "log_config": None,
         "access_log": False,
         "server_header": False,
         "ws": "none",
         "timeout_keep_alive": KEEP_ALIVE_SECONDS,
         "timeout_graceful_shutdown": ceil(settings.shutdown.grace_seconds),
-        "proxy_headers": bool(settings.trusted_proxies),
-        "forwarded_allow_ips": settings.trusted_proxies,
+        "proxy_headers": False,
     }
 
 
@@ -93,3 +99,8 @@ class DrainingServer(uvicorn.Server):
         """Close the port and let what is in flight finish, unless another signal has begun that already."""
         if not self.should_exit:
             super().handle_exit(sig, frame)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Neither a thread nor anything that does not close keeps the process alive."""
+        end_within((self.config.timeout_graceful_shutdown or 0) + CLOSING_SECONDS, event="ended_by_force")
+        await super().shutdown(sockets)

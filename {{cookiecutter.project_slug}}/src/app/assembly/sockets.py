@@ -23,4 +23,7 @@ def listen(host: str, port: int, *, variable: str) -> Iterator[socket.socket]:
         problem = f"{variable}: cannot listen on {host}:{port} ({reason}). {advice}"
         raise ConfigurationError([problem]) from error
     with opened:
+        # An answer's last packet must not wait for an acknowledgement that the caller delays. uvloop says so to the
+        # kernel by itself; asyncio's own loop does not know that this socket is TCP.
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         yield opened

@@ -1,15 +1,14 @@
 """Puts the worker together, and stops it in the order that loses no job."""
 
 import asyncio
-import os
 import signal
-import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 
 import structlog
 
+from app.assembly.ending import end_within
 from app.assembly.instruments import open_instruments
 from app.assembly.jobs import HANDLERS, SCHEDULES
 from app.assembly.management import serve_management
@@ -57,7 +56,7 @@ async def work_until_stopped(settings: Settings, instruments: Instruments) -> No
                 log.info("started", release=service_identity().release, environment=settings.environment)
                 await worker.run(grace_seconds=settings.shutdown.grace_seconds)
     log.info("stopped")
-    end_soon()
+    end_within(THREADS_SECONDS, event="threads_left_behind")
 
 
 @asynccontextmanager
@@ -82,18 +81,6 @@ async def open_worker(
         )
     finally:
         await database.close()
-
-
-def end_soon() -> None:
-    """Threads cannot be interrupted, and Python would wait for those that a handler has left behind."""
-
-    def cut_off() -> None:
-        log.warning("threads_left_behind", seconds=THREADS_SECONDS)
-        os._exit(1)
-
-    watchdog = threading.Timer(THREADS_SECONDS, cut_off)
-    watchdog.daemon = True  # if nothing is left, the process ends before it rings
-    watchdog.start()
 
 
 def stop_on_signals(draining: Draining, stop: Callable[[], None]) -> None:

@@ -8,7 +8,9 @@
     ├── Forbidden              the caller is known, and may not do this
     ├── PreconditionFailed     what the caller saw has changed since
     ├── PreconditionRequired   the caller must say what it saw
-    └── Unavailable            something we need is down, slow or busy: worth trying again
+    ├── TooManyRequests        the caller has to wait
+    ├── Unavailable            something we need is down, slow or busy: worth trying again
+    └── DeadlineExceeded       the time for answering is over
 
 The edge (`web/problems.py`) chooses status and headers; the message is written for the caller.
 """
@@ -23,7 +25,11 @@ class NotFound(ServiceError):
 
 
 class Conflict(ServiceError):
-    """The request is fine, the present state is not."""
+    """The request is fine, the present state is not. `retry_after` says in how many seconds it may be, if ever."""
+
+    def __init__(self, message: str, *, retry_after: int | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class InvalidRequest(ServiceError):
@@ -54,9 +60,24 @@ class PreconditionRequired(ServiceError):
     """The request must name the form of the thing that it was made for."""
 
 
+class TooManyRequests(ServiceError):
+    """There were too many. `retry_after` says in how many seconds there may be another."""
+
+    def __init__(self, message: str, *, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
 class Unavailable(ServiceError):
     """Not now. `retry_after` says in how many seconds it is worth trying again."""
 
     def __init__(self, message: str, *, retry_after: int = 1) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class DeadlineExceeded(ServiceError):
+    """The request was not answered in its time. Nobody knows how far it came."""
+
+    def __init__(self) -> None:
+        super().__init__("The request took longer than it may. What it had begun was cancelled.")

@@ -41,8 +41,9 @@ CurrentHealth = Annotated[Health, Depends(get_health)]
 
 @router.get("/live", summary="Is the process able to answer?")
 @public
-async def live() -> HealthView:
+async def live(response: Response) -> HealthView:
     """Touches no dependency."""
+    response.headers["Cache-Control"] = "no-store"
     return HealthView(status=Status.PASS)
 
 

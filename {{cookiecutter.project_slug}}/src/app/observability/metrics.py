@@ -40,11 +40,29 @@ class Metrics:
             registry=self.registry,
         )
         self.requests_in_flight = Gauge("http_requests_in_flight", "Requests being served.", registry=self.registry)
+        self.requests_shed = Counter(
+            "http_requests_shed", "Requests turned away under overload.", ("priority",), registry=self.registry
+        )
+        self.concurrency_limit = Gauge(
+            "http_concurrency_limit", "Requests that may be worked on at once.", registry=self.registry
+        )
+        self.concurrency_in_flight = Gauge(
+            "http_concurrency_in_flight", "Requests whose answers have not begun.", registry=self.registry
+        )
+        self.concurrency_waiting = Gauge(
+            "http_concurrency_waiting", "Requests in line to be worked on.", registry=self.registry
+        )
         self.database_connections = Gauge(
             "database_pool_connections", "Connections by state.", ("state",), registry=self.registry
         )
         self.database_waiting = Gauge(
             "database_pool_waiting", "Callers that wait for a connection.", registry=self.registry
+        )
+        self.rate_limited = Counter(
+            "rate_limited", "Requests turned away by a rate limit, by which.", ("limit",), registry=self.registry
+        )
+        self.rate_limits_local = Gauge(
+            "rate_limits_local", "1 while this process counts alone, because Redis does not.", registry=self.registry
         )
         self.caller_refusals = Counter(
             "caller_refusals", "Callers turned away, by reason.", ("reason",), registry=self.registry

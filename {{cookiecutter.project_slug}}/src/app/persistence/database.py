@@ -1,8 +1,10 @@
 """Transactions: how everything here talks to PostgreSQL."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from math import floor, inf
 
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
@@ -11,6 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
 from app.persistence.engine import ConnectionOptions, create_engine
 from app.persistence.errors import DatabaseBusy, translate
+from app.resilience.deadline import remaining
+from app.resilience.queueing_time import record_wait
 
 # One for each check that asks the database. Behind requests in a queue, a busy service would look like a dead one.
 PROBE_CONNECTIONS = 2
@@ -24,10 +28,11 @@ class Database:
     p95 139 ms without, 51 ms with).
     """
 
-    def __init__(self, engine: AsyncEngine, *, size: int, wait_seconds: float) -> None:
+    def __init__(self, engine: AsyncEngine, *, size: int, wait_seconds: float, statement_seconds: float = inf) -> None:
         self.engine = engine
         self.size = size
         self.wait_seconds = wait_seconds
+        self.statement_seconds = statement_seconds
         self.free = asyncio.Semaphore(size)
         self.used = 0
         self.waiting = 0
@@ -36,6 +41,8 @@ class Database:
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """A session that commits when the block ends and rolls back when it raises.
 
+        The deadline of the request that is being served holds for its statements too, and the server knows of it.
+
         Raises `DatabaseBusy`, `DatabaseUnavailable`, `StatementTimedOut`, and `TransactionRolledBack`
         when the whole block may be run again.
         """
@@ -43,6 +50,7 @@ class Database:
         async with self.turn():
             with translated_errors(is_committing=False):
                 async with AsyncSession(self.engine, expire_on_commit=False) as session:
+                    await self.shorten_statements(session)
                     yield session
                     await session.flush()
                     with translated_errors(is_committing=True):
@@ -51,6 +59,19 @@ class Database:
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
         """Wait in line for one of the connections. Raises `DatabaseBusy`."""
+        if self.free.locked():
+            await self.wait_in_line()
+        else:
+            await self.free.acquire()  # at once
+        self.used += 1
+        try:
+            yield
+        finally:
+            self.used -= 1
+            self.free.release()
+
+    async def wait_in_line(self) -> None:
+        began = time.monotonic()
         self.waiting += 1
         try:
             async with asyncio.timeout(self.wait_seconds):
@@ -59,12 +80,16 @@ class Database:
             raise DatabaseBusy from None
         finally:
             self.waiting -= 1
-        self.used += 1
-        try:
-            yield
-        finally:
-            self.used -= 1
-            self.free.release()
+            record_wait(time.monotonic() - began)
+
+    async def shorten_statements(self, session: AsyncSession) -> None:
+        """Let the server end what nobody waits for, even when this process hangs and cannot cancel it.
+
+        Costs a round trip, so only when less time is left than a statement may take anyway.
+        """
+        left = remaining()
+        if left < self.statement_seconds:
+            await session.execute(text(f"SET LOCAL statement_timeout = {tenths_above(left)}"))
 
     @asynccontextmanager
     async def probe_connection(self) -> AsyncIterator[AsyncConnection]:
@@ -85,7 +110,13 @@ class Database:
 def open_database(options: ConnectionOptions, *, pool_size: int, wait_seconds: float) -> Database:
     """A database that connects at first use."""
     engine = create_engine(options, pool_size=pool_size + PROBE_CONNECTIONS)
-    return Database(engine, size=pool_size, wait_seconds=wait_seconds)
+    statement_seconds = options.statement_timeout or inf
+    return Database(engine, size=pool_size, wait_seconds=wait_seconds, statement_seconds=statement_seconds)
+
+
+def tenths_above(seconds: float) -> int:
+    """Milliseconds, a little after we ourselves give up. In steps: the driver keeps each text as a statement."""
+    return (floor(max(seconds, 0) * 10) + 2) * 100
 
 
 @contextmanager

@@ -3,19 +3,20 @@
 Unavailable
 ├── DatabaseUnavailable    no connection can be had
 ├── DatabaseBusy           no connection became free in time
-└── StatementTimedOut      a statement took longer than allowed
+├── StatementTimedOut      a statement took longer than allowed
+└── SchemaMissing          a table or a column is not there (yet)
+ValueNotStorable           an InvalidRequest: PostgreSQL has no place for it
 TransactionRolledBack      nothing was written; running the whole transaction again may succeed
 """
 
+import structlog
 from sqlalchemy.exc import DBAPIError
 
-from app.core.errors import Unavailable
+from app.core.errors import InvalidRequest, Unavailable
 
-# https://www.postgresql.org/docs/current/errcodes-appendix.html
-SERIALIZATION_FAILURE = "40001"
-DEADLOCK_DETECTED = "40P01"
+log = structlog.get_logger()
+
 READ_ONLY = "25006"
-TIMED_OUT = {"57014", "25P03", "25P04"}  # the statement, the idle transaction, the whole transaction
 # Disk full, out of memory, too many connections; a lock that could not be had; shutting down or starting.
 CANNOT_SERVE = ("53", "55P03", "57P0")
 
@@ -41,8 +42,37 @@ class StatementTimedOut(Unavailable):
         super().__init__("The database took too long to answer. Try again shortly.")
 
 
+class SchemaMissing(Unavailable):
+    """The tables are not those of this release: it was started before its migration, and is not ready."""
+
+    def __init__(self) -> None:
+        super().__init__("The service is not set up yet. Try again shortly.", retry_after=5)
+
+
+class ValueNotStorable(InvalidRequest):
+    """A schema let a value through that PostgreSQL has no place for: better refused late than a crash."""
+
+    def __init__(self) -> None:
+        super().__init__("A number is too large to be stored, or a text has characters that cannot be.")
+
+
 class TransactionRolledBack(Exception):
     """The transaction had no effect and may be run again from its start."""
+
+
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+MEANINGS: dict[str, type[Exception]] = {
+    "40001": TransactionRolledBack,  # serialization failure
+    "40P01": TransactionRolledBack,  # deadlock
+    "57014": StatementTimedOut,
+    "25P03": StatementTimedOut,  # the idle transaction
+    "25P04": StatementTimedOut,  # the whole transaction
+    READ_ONLY: DatabaseUnavailable,
+    "42P01": SchemaMissing,  # a table
+    "42703": SchemaMissing,  # a column
+    "22021": ValueNotStorable,  # U+0000 in a text
+    "22P05": ValueNotStorable,  # U+0000 in a JSON document
+}
 
 
 def translate(error: DBAPIError, *, is_committing: bool) -> Exception:
@@ -51,13 +81,18 @@ def translate(error: DBAPIError, *, is_committing: bool) -> Exception:
     A connection lost while the commit was on its way leaves the outcome unknown: running the
     transaction again could do its work twice, so that case is `DatabaseUnavailable`.
     """
-    code = getattr(error.orig, "sqlstate", None)
-    if code in {SERIALIZATION_FAILURE, DEADLOCK_DETECTED}:
-        return TransactionRolledBack()
-    if code in TIMED_OUT:
-        return StatementTimedOut()
-    if code == READ_ONLY or str(code).startswith(CANNOT_SERVE):
+    code = str(getattr(error.orig, "sqlstate", None))
+    if code.startswith(CANNOT_SERVE):
         return DatabaseUnavailable()
-    if error.connection_invalidated:
+    if error.connection_invalidated and code not in MEANINGS:
         return DatabaseUnavailable() if is_committing else TransactionRolledBack()
-    return error
+    meaning = ValueNotStorable if has_no_place(error) else MEANINGS.get(code)
+    if meaning is SchemaMissing:
+        log.error("schema_missing", cause=str(error.orig))  # told to nobody else, and it may be a mistake of ours
+    return meaning() if meaning else error
+
+
+def has_no_place(error: DBAPIError) -> bool:
+    """The driver could not write it in the type that the statement wants: 2 ** 40 as an int, half a character."""
+    refusal = error.orig and error.orig.__cause__
+    return isinstance(refusal and refusal.__cause__, OverflowError | UnicodeEncodeError)

@@ -5,13 +5,17 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
+from math import ceil
 
 import structlog
 
+from app.core.rates import Rate
 from app.observability.metrics import Metrics
 from app.persistence.database import Database
-from app.security.errors import ApiKeyMissing, ApiKeyRefused, InsufficientScope
+from app.security.errors import ApiKeyMissing, ApiKeyRefused, InsufficientScope, TooManyKeysRefused
 from app.security.keys import Key, parse_key
+from app.security.limit_refusals import LimitRefusals
+from app.security.local_limit import LocalLimit
 from app.security.models import ApiKey
 from app.security.principal import Principal
 from app.security.repository import ApiKeyRepository
@@ -43,17 +47,25 @@ class Callers:
     """Identifies callers by their API keys.
 
     A key that was found good is not looked up again for `CACHE_SECONDS`; a revoked or expired one
-    stops working within that time.
+    stops working within that time. An address from which more keys were refused than the rate `refused` allows has to
+    wait before any other key of its is looked up.
     """
 
-    def __init__(self, database: Database, *, metrics: Metrics, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, database: Database, *, refused: Rate, metrics: Metrics, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.database = database
+        self.refused = LocalLimit(refused, clock=clock)
+        self.limit_refusals = LimitRefusals(metrics)
         self.clock = clock
         self.verified = VerifiedKeys(seconds=CACHE_SECONDS, most=MOST_CACHED, clock=clock)
         self.refusals = {reason: metrics.caller_refusals.labels(reason) for reason in Refusal}
 
-    async def identify(self, credentials: str | None) -> Principal:
-        """Whoever holds this key. Raises `ApiKeyMissing`, `ApiKeyRefused`, and `Unavailable` without a database."""
+    async def identify(self, credentials: str | None, *, address: str) -> Principal:
+        """Whoever holds this key.
+
+        Raises `ApiKeyMissing`, `ApiKeyRefused`, `TooManyKeysRefused`, and `Unavailable` without a database.
+        """
         if credentials is None:
             self.record(Refusal.MISSING)
             raise ApiKeyMissing
@@ -61,18 +73,32 @@ class Callers:
         if key is None:
             self.record(Refusal.MALFORMED)
             raise ApiKeyRefused
-        return self.verified.get(key) or await self.verify(key)
+        return self.verified.get(key) or await self.verify(key, address)
 
-    async def verify(self, key: Key) -> Principal:
+    def recognises(self, credentials: str) -> bool:
+        """Whether this is a key that was found good when it was last looked up. Asks nobody, and counts nothing."""
+        key = parse_key(credentials)
+        return key is not None and self.verified.has_been_good(key)
+
+    async def verify(self, key: Key, address: str) -> Principal:
         asked_at = self.clock()
+        self.check_address(address, asked_at)
         row = await self.look_up(key.prefix)
         reason = fault_of(key, row)
         if row is None or reason:
+            self.verified.forget(key)
+            self.refused.take(address)
             self.record(reason or Refusal.UNKNOWN, key_prefix=key.prefix)
             raise ApiKeyRefused
         caller = Principal(subject=f"key:{row.prefix}", tenant=row.tenant_id, scopes=frozenset(row.scopes))
         self.verified.put(key, caller, asked_at=asked_at)
         return caller
+
+    def check_address(self, address: str, now: float) -> None:
+        """A query for each unknown key would let anybody keep the database busy. Raises `TooManyKeysRefused`."""
+        if wait := self.refused.wait(address, now):
+            self.limit_refusals.record("refused-keys", whom=address)
+            raise TooManyKeysRefused(retry_after=ceil(wait))
 
     async def look_up(self, prefix: str) -> ApiKey | None:
         """In a transaction of its own, whose connection is free again before the request asks for one."""

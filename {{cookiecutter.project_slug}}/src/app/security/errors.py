@@ -5,11 +5,13 @@ Unauthenticated
 └── ApiKeyRefused       malformed, unknown, wrong, revoked or expired: the caller is not told which
 Forbidden
 └── InsufficientScope   a good key that was not made for this
+TooManyRequests
+└── TooManyKeysRefused  from this address; not even a good one is looked up
 NotFound
 └── ApiKeyNotFound      no key has this prefix
 """
 
-from app.core.errors import Forbidden, NotFound, Unauthenticated
+from app.core.errors import Forbidden, NotFound, TooManyRequests, Unauthenticated
 
 
 class ApiKeyMissing(Unauthenticated):
@@ -31,6 +33,13 @@ class InsufficientScope(Forbidden):
 
     def __init__(self, scope: str) -> None:
         super().__init__(f"The API key lacks the scope `{scope}`.", scope=scope)
+
+
+class TooManyKeysRefused(TooManyRequests):
+    """Keys that are not valid came from this address again and again."""
+
+    def __init__(self, *, retry_after: int) -> None:
+        super().__init__("Too many API keys from this address were not valid.", retry_after=retry_after)
 
 
 class ApiKeyNotFound(NotFound):

@@ -27,6 +27,14 @@ class VerifiedKeys:
         found = self.found.get(fingerprint(key))
         return found[1] if found and self.clock() < found[0] else None
 
+    def has_been_good(self, key: Key) -> bool:
+        """Whether it was found good at some time, and not bad since: enough for a place in a line."""
+        return fingerprint(key) in self.found
+
+    def forget(self, key: Key) -> None:
+        """It is not good any more."""
+        self.found.pop(fingerprint(key), None)
+
     def put(self, key: Key, caller: Principal, *, asked_at: float) -> None:
         """Remember a key that the database, asked at that time, found good."""
         place = fingerprint(key)

@@ -16,11 +16,15 @@ from app.settings.types import (
     DatabaseAddress,
     Days,
     Dsn,
+    Hours,
     Level,
     Names,
     PoolSize,
     Port,
+    Proxies,
+    RateText,
     RedisAddress,
+    Requests,
     Seconds,
     StallSeconds,
     TimeLimit,
@@ -52,6 +56,12 @@ class Docs(Section):
     enabled: bool | None = None
 
 
+class Idempotency(Section):
+    """How long a request with an `Idempotency-Key` that is sent again gets its first answer."""
+
+    keep_hours: Hours = 24
+
+
 class Log(Section):
     """`auto` is JSON unless a person watches a terminal."""
 
@@ -77,6 +87,21 @@ class Database(Section):
     idle_transaction_timeout_seconds: Seconds = 15.0
 
 
+class Overload(Section):
+    """At most `max_requests` are worked on at once, fewer when they wait for each other; some more stand in line."""
+
+    max_requests: Requests = 1000
+    queue_seconds: Seconds = 0.04
+
+
+class Rate(Section):
+    """How often may be called: by one caller, from one address, and with keys that are not valid."""
+
+    limit_default: RateText = "600/minute"
+    limit_address: RateText = "3000/minute"
+    limit_refused: RateText = "60/minute"
+
+
 class Redis(Section):
     """Optional: unset, nothing asks for it; set and not reachable, the service is degraded and goes on."""
 
@@ -91,6 +116,12 @@ class Jobs(Section):
     concurrency: PoolSize = 10
     stalled_seconds: StallSeconds = 30.0
     keep_days: Days = 7
+
+
+class Request(Section):
+    """How long an answer may take to begin. A caller may shorten it with `X-Request-Timeout`."""
+
+    timeout_seconds: TimeLimit = 10.0
 
 
 class Sentry(Section):
@@ -119,15 +150,19 @@ class Settings(BaseSettings):
     port: Port = 8000
     secret_key: SecretStr | None = None
     allowed_hosts: Names = ["*"]
-    trusted_proxies: Names = []
+    trusted_proxies: Proxies = []
     body: Body = Body()
     cors: Cors = Cors()
     docs: Docs = Docs()
+    idempotency: Idempotency = Idempotency()
     jobs: Jobs = Jobs()
     log: Log = Log()
     management: Management = Management()
     database: Database = Database()
+    overload: Overload = Overload()
+    rate: Rate = Rate()
     redis: Redis = Redis()
+    request: Request = Request()
     sentry: Sentry = Sentry()
     shutdown: Shutdown = Shutdown()
 

@@ -1,14 +1,17 @@
 """The types that settings have: what each accepts, and what it says when it refuses."""
 
+from ipaddress import ip_network
 from typing import Annotated, Literal
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
+from app.core.rates import Rate
 from app.persistence.database_url import DatabaseURL
 
 Port = Annotated[int, Field(ge=0, le=65535)]
+Requests = Annotated[int, Field(ge=1, le=100_000)]
 PoolSize = Annotated[int, Field(ge=1, le=500)]
 # A day at most: nothing here waits longer, and infinity is a mistake.
 Seconds = Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)]
@@ -16,6 +19,7 @@ TimeLimit = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 Bytes = Annotated[int, Field(ge=1)]
 # A second at least: a busy event loop or a short hiccup of the network is no death.
 StallSeconds = Annotated[float, Field(ge=1, le=3_600, allow_inf_nan=False)]
+Hours = Annotated[int, Field(ge=1, le=8_760)]
 Days = Annotated[int, Field(ge=1, le=3_650)]
 Level = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(str.upper)]
 
@@ -50,6 +54,23 @@ def checked_dsn(value: str) -> str:
     return value
 
 
+def checked_proxies(values: list[str]) -> list[str]:
+    """Refuse what could never be anybody's address."""
+    for value in values:
+        try:
+            _ = value == "*" or ip_network(value)
+        except ValueError:
+            example = "such as 10.0.0.7, 10.1.0.0/16 or 2001:db8::/32"
+            raise ValueError(f"{value!r} is neither an address nor the beginning of a network, {example}") from None
+    return values
+
+
+def checked_rate(value: str) -> str:
+    """Refuse what could not be counted."""
+    Rate.parse(value)
+    return value
+
+
 def split_url(value: str) -> SplitResult:
     try:
         parts = urlsplit(value)
@@ -63,4 +84,6 @@ def split_url(value: str) -> SplitResult:
 Names = Annotated[list[str], NoDecode, BeforeValidator(split_at_commas)]
 DatabaseAddress = Annotated[SecretStr, BeforeValidator(checked_database_url)]
 RedisAddress = Annotated[SecretStr, BeforeValidator(checked_redis_url)]
+Proxies = Annotated[Names, AfterValidator(checked_proxies)]
+RateText = Annotated[str, AfterValidator(checked_rate)]
 Dsn = Annotated[SecretStr, BeforeValidator(checked_dsn)]

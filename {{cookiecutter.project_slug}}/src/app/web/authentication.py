@@ -8,10 +8,13 @@ from fastapi.openapi.models import HTTPBearer
 from fastapi.security import SecurityScopes
 from fastapi.security.base import SecurityBase
 from fastapi.security.utils import get_authorization_scheme_param
+from starlette.types import Scope
 
 from app.observability.context import bind_caller
 from app.security.principal import Principal
 from app.web.dependencies import get_resources
+from app.web.middleware.client_address import network_of
+from app.web.rate_limits import caller_limits
 
 # Words that need no escaping in a header or on a command line.
 SCOPE = re.compile(r"[a-z][a-z0-9-]*:[a-z][a-z0-9-]*")
@@ -27,8 +30,10 @@ class ApiKeyInHeader(SecurityBase):
 
     async def __call__(self, request: Request, needed: SecurityScopes) -> Principal:
         callers = (await get_resources(request)).callers
-        caller = await callers.identify(credentials_of(request))
+        caller = await callers.identify(credentials_in(request.scope), address=network_of(request.scope))
         bind_caller(user=caller.subject, tenant=str(caller.tenant))
+        await caller_limits(request).count_caller(request.scope, caller.subject)
+        request.state.caller = caller
         for scope in needed.scopes:
             callers.demand(caller, scope)
         return caller
@@ -46,9 +51,9 @@ def requires(scope: str) -> Any:  # Any: what stands in an `Annotated`
     return Security(API_KEY, scopes=[scope])
 
 
-def credentials_of(request: Request) -> str | None:
+def credentials_in(scope: Scope) -> str | None:
     """What stands behind `Bearer`, in any case. Of several headers none counts: a proxy might have read another one."""
-    headers = request.headers.getlist("authorization")
+    headers = [value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization"]
     if len(headers) > 1:
         return ""
     scheme, credentials = get_authorization_scheme_param(headers[0] if headers else None)

@@ -9,6 +9,8 @@ from starlette.routing import Route
 
 from app.core.errors import ServiceError
 from app.security.public import public
+from app.web.idempotency.errors import IdempotencyKeyReused, RequestInProgress
+from app.web.idempotency.keys import HEADER as IDEMPOTENCY_KEY
 from app.web.problems import MEDIA_TYPE, Problem, status_of
 
 CONTENT = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
@@ -43,6 +45,7 @@ class DocumentedFastAPI(FastAPI):
             document = super().openapi()
             describe_problems(document)
             describe_scopes(document)
+            describe_keys(document)
             self.openapi_schema = document
         return self.openapi_schema
 
@@ -71,7 +74,18 @@ def describe_scopes(document: Document) -> None:
             operation["responses"] |= {
                 "401": {"description": "There is no API key, or not a valid one.", "content": CONTENT},
                 "403": {"description": "The API key lacks the scope.", "content": CONTENT},
+                "429": {"description": "A limit of the caller is used up; see `Retry-After`.", "content": CONTENT},
             }
+
+
+def describe_keys(document: Document) -> None:
+    """Say how an operation refuses that takes an `Idempotency-Key`, beside what it refuses anyway."""
+    for operation in operations(document):
+        if any(parameter.get("name") == IDEMPOTENCY_KEY for parameter in operation.get("parameters", ())):
+            for error in (RequestInProgress, IdempotencyKeyReused):
+                refusals = operation["responses"].setdefault(str(status_of(error).value), {"description": ""})
+                description = f"{refusals['description']} {error.__doc__}".strip()
+                refusals.update(description=description, content=CONTENT)
 
 
 def operations(document: Document) -> list[Document]:

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated
 
-from fastapi import Depends, Header, Response
+from fastapi import Depends, Header, Request, Response
 
 from app.core.errors import PreconditionRequired
 from app.core.versions import SeenVersions
@@ -20,6 +20,7 @@ class IfMatchMissing(PreconditionRequired):
 
 
 async def versions_seen(
+    request: Request,
     if_match: Annotated[
         str | None, Header(max_length=200, description="The `ETag` that was read; required.", examples=['"1"'])
     ] = None,
@@ -27,9 +28,10 @@ async def versions_seen(
     """What the caller has seen. Raises `IfMatchMissing`."""
     if if_match is None:
         raise IfMatchMissing
-    if if_match.strip() == "*":
+    seen = ",".join(request.headers.getlist("if-match"))  # several lines are one list (RFC 9110, section 5.3)
+    if seen.strip() == "*":
         return SeenVersions(None)
-    tags = [STRONG_TAG.fullmatch(tag.strip()) for tag in if_match.split(",")]
+    tags = [STRONG_TAG.fullmatch(tag.strip()) for tag in seen.split(",")]
     return SeenVersions(frozenset(int(tag[1]) for tag in tags if tag))
 
 

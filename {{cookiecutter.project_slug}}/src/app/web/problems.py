@@ -8,21 +8,25 @@ from typing import Any, TypeVar
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
+from slowapi.errors import RateLimitExceeded
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from app.core.errors import (
     Conflict,
+    DeadlineExceeded,
     Forbidden,
     InvalidRequest,
     NotFound,
     PreconditionFailed,
     PreconditionRequired,
     ServiceError,
+    TooManyRequests,
     Unauthenticated,
     Unavailable,
 )
 from app.observability.context import current_request_id
+from app.web.allowed_methods import allowed_methods
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -39,7 +43,9 @@ STATUS_OF: dict[type[ServiceError], HTTPStatus] = {
     Forbidden: HTTPStatus.FORBIDDEN,
     PreconditionFailed: HTTPStatus.PRECONDITION_FAILED,
     PreconditionRequired: HTTPStatus.PRECONDITION_REQUIRED,
+    TooManyRequests: HTTPStatus.TOO_MANY_REQUESTS,
     Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    DeadlineExceeded: HTTPStatus.GATEWAY_TIMEOUT,
 }
 
 Found = TypeVar("Found")
@@ -111,14 +117,16 @@ def missing_scope(error: Forbidden) -> dict[str, str]:
     return {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{error.scope}"'} if error.scope else {}
 
 
-def time_to_wait(error: Unavailable) -> dict[str, str]:
-    return {"Retry-After": str(error.retry_after)}
+def time_to_wait(error: Conflict | TooManyRequests | Unavailable) -> dict[str, str]:
+    return {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
 
 
 HEADERS_OF: dict[type[ServiceError], Callable[[Any], dict[str, str]]] = {  # Any: each takes its own kind of error
     ServiceError: no_headers,
     Unauthenticated: challenge,
     Forbidden: missing_scope,
+    Conflict: time_to_wait,
+    TooManyRequests: time_to_wait,
     Unavailable: time_to_wait,
 }
 
@@ -142,7 +150,17 @@ async def answer_http_exception(request: Request, error: Exception) -> Response:
     """What Starlette and FastAPI raise themselves: 404, 405, 400 for a broken body, …"""
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for nothing else
     detail = error.detail if error.detail != HTTPStatus(error.status_code).phrase else None
-    return problem_response(error.status_code, instance=request.url.path, detail=detail, headers=error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED and (methods := allowed_methods(request)):
+        headers["Allow"] = ", ".join(methods)
+    return problem_response(error.status_code, instance=request.url.path, detail=detail, headers=headers)
+
+
+async def answer_rate_limit(request: Request, error: Exception) -> Response:
+    """slowapi's exception."""
+    assert isinstance(error, RateLimitExceeded)  # noqa: S101 - registered for nothing else
+    type_ = "urn:problem:rate-limit-exceeded"
+    return problem_response(429, instance=request.url.path, type_=type_, detail=error.detail, headers=error.headers)
 
 
 async def answer_validation_error(request: Request, error: Exception) -> Response:
@@ -167,5 +185,6 @@ def field_name(location: tuple[int | str, ...]) -> str:
 
 HANDLERS: dict[Any, Any] = {  # Any: Starlette's own type for this argument
     HTTPException: answer_http_exception,
+    RateLimitExceeded: answer_rate_limit,
     RequestValidationError: answer_validation_error,
 }

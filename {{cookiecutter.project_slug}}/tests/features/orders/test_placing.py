@@ -62,7 +62,7 @@ async def test_an_unknown_order_is_a_named_problem(caller: httpx2.AsyncClient) -
     assert response.json()["type"] == "urn:problem:order-not-found"
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(wrong_bodies())
 async def test_every_wrong_field_is_named(caller: httpx2.AsyncClient, case: tuple[Json, set[str]]) -> None:
     body, wrong = case
@@ -84,3 +84,9 @@ async def test_a_body_that_is_no_object_is_named(caller: httpx2.AsyncClient, bod
 def as_json(body: Json) -> str:
     """With every character escaped: the client would refuse half a pair of surrogates."""
     return json.dumps(body)
+
+
+async def test_so_many_orders_may_be_placed_in_a_minute_and_no_more(caller: httpx2.AsyncClient) -> None:
+    answers = [await caller.post("/v1/orders", json={**TEA, "quantity": 0}) for _ in range(61)]
+
+    assert [answer.status_code for answer in answers] == [422] * 60 + [429]

@@ -10,15 +10,21 @@ from app.features.orders.errors import OrderAlreadyCancelled, OrderNotFound
 from app.features.orders.models import Order
 from app.features.orders.schemas import NewOrder, OrderChanges, OrderView
 from app.web.dependencies import Paging
+from app.web.idempotency.dependencies import IdempotencyKey
+from app.web.idempotency.route import IdempotentRoute
 from app.web.openapi import problems
 from app.web.pagination import Page
 from app.web.preconditions import IfMatch, IfMatchMissing, set_etag
+from app.web.rate_limits import limiter
 
-router = APIRouter(prefix="/v1/orders", tags=["orders"])
+router = APIRouter(prefix="/v1/orders", tags=["orders"], route_class=IdempotentRoute)
 
 
 @router.post("", summary="Place an order", status_code=status.HTTP_201_CREATED)
-async def place_order(caller: WriteOrders, request: NewOrder, orders: Orders, response: Response) -> OrderView:
+@limiter.limit("60/minute")
+async def place_order(
+    caller: WriteOrders, _key: IdempotencyKey, request: NewOrder, orders: Orders, response: Response
+) -> OrderView:
     """It is `pending` at first and confirmed shortly afterwards. `Location` is where it can be read."""
     order = await orders.place(request, caller=caller)
     response.headers["Location"] = f"{router.prefix}/{order.id}"

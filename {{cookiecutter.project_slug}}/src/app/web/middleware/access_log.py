@@ -3,6 +3,7 @@
 import structlog
 
 from app.web.middleware.edge import Concern, Exchange
+from app.web.middleware.load_shedding import IS_SHED
 
 # Characters; a longer path is an attack or a mistake, and its beginning tells which.
 LONGEST_PATH = 512
@@ -16,6 +17,8 @@ class AccessLog(Concern):
 
     def on_response_end(self, exchange: Exchange) -> None:
         scope = exchange.scope
+        if IS_SHED in scope:
+            return  # counted, with one line when that begins and one when it ends
         client = scope.get("client")
         self.log.info(
             "request",

@@ -1,0 +1,83 @@
+"""The rows of the benchmark: which application is asked for what, and compared with which."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+
+from fastapi import FastAPI
+
+from app.settings import Settings
+from performance import things
+from performance.bench.applications.bare import bare, bare_with_database
+from performance.bench.applications.ours import LAST_ROUTE, names_of_steps, ours, ours_up_to, ours_with_many_routes
+from performance.bench.applications.usual import usual
+
+BARE = "bare FastAPI"
+EVERYTHING = "ours, everything on"
+WITH_KEY = "ours, with an API key"
+SHARED = "ours, limits shared through Redis"
+USUAL = "the usual way"
+MANY_ROUTES = "ours, the last of 100 routes"
+BARE_ROW = "bare FastAPI, a row"
+OUR_ROW = "ours, a row"
+SHARED_ROW = "ours, a row, limits shared"
+
+SIDE_BY_SIDE = "Without a database"
+STEPS = "What each concern adds to the one before it"
+ROWS = "A row by its key from PostgreSQL, with an API key"
+LIMITS = "An exact rate limit for each key, in memory and shared through Redis"
+ROUTES = "Many routes"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One application and one question, and the tables that show it; the first row of a table is its measure."""
+
+    name: str
+    tables: tuple[str, ...]
+    make: Callable[[Settings], FastAPI]
+    against: str
+    path: str = things.PLAIN
+    needs_database: bool = False
+    needs_redis: bool = False
+    # Only our own can become slower by our own doing.
+    is_ours: bool = True
+
+
+def rows(settings: Settings) -> list[Row]:
+    """In the order of the tables. The last step is everything."""
+    names = names_of_steps(settings)
+    with_key = Row(WITH_KEY, (SIDE_BY_SIDE, LIMITS), ours, against=BARE, path=things.SECURED, needs_database=True)
+    return [
+        Row(BARE, (SIDE_BY_SIDE, STEPS), bare, against=BARE, is_ours=False),
+        Row("our application, no middleware", (STEPS,), partial(ours_up_to, step=0), against=BARE),
+        *(
+            Row(f"+ {name}", (STEPS,), partial(ours_up_to, step=number), against=BARE)
+            for number, name in enumerate(names[:-1], start=1)
+        ),
+        Row(EVERYTHING, (SIDE_BY_SIDE, STEPS, ROUTES), ours, against=BARE),
+        with_key,
+        replace(with_key, name=SHARED, needs_redis=True),
+        Row(USUAL, (SIDE_BY_SIDE,), usual, against=BARE, is_ours=False),
+        Row(MANY_ROUTES, (ROUTES,), ours_with_many_routes, against=EVERYTHING, path=LAST_ROUTE),
+        *rows_with_database(),
+    ]
+
+
+def rows_with_database() -> list[Row]:
+    bare_row = Row(
+        BARE_ROW,
+        (ROWS,),
+        bare_with_database,
+        against=BARE_ROW,
+        path=things.STORED,
+        needs_database=True,
+        is_ours=False,
+    )
+    our_row = replace(bare_row, name=OUR_ROW, make=ours, is_ours=True)
+    return [bare_row, our_row, replace(our_row, name=SHARED_ROW, needs_redis=True)]
+
+
+def row_named(name: str, settings: Settings) -> Row:
+    """Raises `StopIteration` if there is none."""
+    return next(row for row in rows(settings) if row.name == name)

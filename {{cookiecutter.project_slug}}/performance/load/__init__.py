@@ -1,0 +1,1 @@
+"""What the service bears: scenarios with thresholds, against a set-up like production's."""

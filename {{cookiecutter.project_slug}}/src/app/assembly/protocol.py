@@ -1,0 +1,131 @@
+"""HTTP as bytes: bounds what comes before a request is one, and refuses what never becomes one with a problem, too.
+
+uvicorn reads a head of any length for as long as it takes, throws away the rest of a body that nobody reads however
+long it is, and answers what is not HTTP in plain text; no middleware ever sees any of it.
+"""
+
+from asyncio import TimerHandle, Transport
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from app.core.ids import new_id
+from app.observability.context import begin_request, forget_context
+from app.web.middleware.security_headers import ONLY_ON_HTTPS, security_headers
+from app.web.problems import problem_response
+
+log = structlog.get_logger()
+
+# As much as uvicorn's other parser reads; people's requests have 1 KB.
+LONGEST_HEAD_BYTES = 64 * 1024
+
+# From the first byte of a head to its last, as long as a body may take; also for a connection that says nothing.
+HEAD_SECONDS = 20.0
+
+# What arrives after the answer is thrown away, so that the connection can serve the next request. Up to here.
+LONGEST_REST_BYTES = 1024 * 1024
+
+HEADERS = [header for header in security_headers() if header[0] != ONLY_ON_HTTPS]
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """One connection."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:  # Any: uvicorn's own arguments
+        super().__init__(*given, **named)
+        self.is_in_head = False
+        self.is_in_body = False
+        self.has_refused = False
+        self.head_bytes = 0
+        self.rest_bytes = 0
+        self.giving_up: TimerHandle | None = None
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override] # as uvicorn has it
+        super().connection_made(transport)
+        self.give_up_later()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.go_on()
+        super().connection_lost(exc)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.is_in_head = True
+        self.head_bytes = 0
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self.is_in_head:  # what follows a body is no header (RFC 9110, section 6.5.1); uvicorn takes it for one
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        self.is_in_head = False
+        self.rest_bytes = 0
+        self.go_on()
+        super().on_headers_complete()
+        self.is_in_body = True
+        if self.parser.should_upgrade():
+            self.cycle.keep_alive = False  # the parser is deaf to what follows; we answer in HTTP/1.1 and close
+
+    def data_received(self, data: bytes) -> None:
+        if self.has_refused:
+            return
+        super().data_received(data)
+        if self.is_in_head and not self.has_refused:
+            self.head_bytes += len(data)
+            self.give_up_later()
+            if self.head_bytes > LONGEST_HEAD_BYTES:
+                self.refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The headers are too long.")
+        elif self.is_in_body and self.cycle.response_complete:
+            self.rest_bytes += len(data)
+            self.give_up_later()
+            if self.rest_bytes > LONGEST_REST_BYTES:
+                self.transport.close()
+
+    def on_message_complete(self) -> None:
+        self.is_in_body = False
+        self.go_on()
+        super().on_message_complete()
+
+    def give_up_later(self) -> None:
+        """Unless what is awaited comes in time; more of the same changes nothing."""
+        if self.giving_up is None:
+            self.giving_up = self.loop.call_later(HEAD_SECONDS, self.give_up)
+
+    def give_up(self) -> None:
+        if self.is_in_head:
+            self.refuse(HTTPStatus.REQUEST_TIMEOUT, f"The headers did not arrive within {HEAD_SECONDS:g} s.")
+        else:
+            self.transport.close()
+
+    def go_on(self) -> None:
+        if self.giving_up is not None:
+            self.giving_up.cancel()
+            self.giving_up = None
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - in place of uvicorn's words
+        self.refuse(HTTPStatus.BAD_REQUEST, "This is not HTTP.")
+
+    def refuse(self, status: HTTPStatus, detail: str) -> None:
+        """Answers that are owed for earlier requests come first, or the caller would take this one for theirs."""
+        self.has_refused = True
+        cycle = self.cycle
+        if cycle and not cycle.response_complete and not cycle.more_body:
+            cycle.keep_alive = False
+            return
+        if not self.pipeline and (cycle is None or cycle.response_complete or not cycle.response_started):
+            self.transport.write(refusal(status, detail))
+        self.transport.close()
+
+
+def refusal(status: HTTPStatus, detail: str) -> bytes:
+    """An answer as bytes, with all that the middlewares would have added."""
+    request_id = str(new_id())
+    begin_request(request_id=request_id, trace_id=new_id().hex)
+    log.info("request_unreadable", status=status)
+    answer = problem_response(status, instance="/", detail=detail, headers={"Connection": "close"})
+    forget_context()
+    headers = [*answer.raw_headers, *HEADERS, (b"x-request-id", request_id.encode())]
+    lines = [b"%b: %b\r\n" % header for header in headers]
+    return b"".join([STATUS_LINE[status], *lines, b"\r\n", answer.body])

@@ -1,0 +1,1 @@
+"""How one process protects itself: plain asyncio, usable by everything above."""

@@ -1,0 +1,88 @@
+"""The right to do what a request with a key asks for: had once, and used up by storing the answer."""
+
+from datetime import timedelta
+
+from starlette.responses import Response
+
+from app.web.idempotency.errors import IdempotencyKeyReused, RequestInProgress
+from app.web.idempotency.keys import CallersKey
+from app.web.idempotency.models import StoredAnswer
+from app.web.idempotency.repository import StoredAnswerRepository
+
+# Each is kept for a day, and none that people read is longer.
+LARGEST_BODY_BYTES = 64 * 1024
+
+# What is counted anew, and what only the first one to ask may have.
+NOT_STORED = frozenset({b"content-length", b"set-cookie"})
+
+
+class AlreadyAnswered(Exception):
+    """There is nothing left to do: this is the answer."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__()
+        self.response = response
+
+
+class AnswerCannotBeStored(Exception):
+    """A mistake of the route. Nothing that it has done remains, or its caller could have it done twice."""
+
+
+class Claim:
+    """Nobody else has this key until the transaction ends."""
+
+    def __init__(
+        self, answers: StoredAnswerRepository, key: CallersKey, *, fingerprint: bytes, keep: timedelta
+    ) -> None:
+        self.answers = answers
+        self.key = key
+        self.fingerprint = fingerprint
+        self.keep = keep
+
+    async def make(self) -> None:
+        """Raises `RequestInProgress`, `IdempotencyKeyReused`, and `AlreadyAnswered` with what was answered."""
+        if not await self.answers.lock(self.key):
+            raise RequestInProgress
+        stored = await self.answers.find(self.key)
+        if stored is None:
+            return
+        if stored.fingerprint != self.fingerprint:
+            raise IdempotencyKeyReused
+        raise AlreadyAnswered(replay_of(stored))
+
+    async def store(self, response: Response) -> None:
+        """Raises `AnswerCannotBeStored`, and `RequestInProgress` if somebody was faster all the same."""
+        is_stored = await self.answers.add(
+            self.key,
+            keep=self.keep,
+            fingerprint=self.fingerprint,
+            status=response.status_code,
+            headers=headers_to_store(response),
+            body=body_to_store(response),
+        )
+        if not is_stored:  # only if the transaction saw an older state than the lock: its isolation is not ours
+            raise RequestInProgress
+
+
+def headers_to_store(response: Response) -> list[tuple[str, str]]:
+    """What the route itself has said; what the middlewares add, they add to the replay as well."""
+    kept = [(name, value) for name, value in response.raw_headers if name not in NOT_STORED]
+    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in kept]
+
+
+def body_to_store(response: Response) -> bytes:
+    body = getattr(response, "body", None)  # a stream or a file has none
+    if body is None or len(body) > LARGEST_BODY_BYTES:
+        raise AnswerCannotBeStored(
+            f"A route that takes an Idempotency-Key answers with at most {LARGEST_BODY_BYTES} bytes, and never with a "
+            "stream or a file: answer with the address of what was made, or take no key."
+        )
+    return bytes(body)
+
+
+def replay_of(stored: StoredAnswer) -> Response:
+    """The same answer once more, and a word that it is."""
+    response = Response(stored.body, stored.status)
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in stored.headers]
+    response.raw_headers = [*response.raw_headers, *headers, (b"idempotency-replayed", b"true")]
+    return response

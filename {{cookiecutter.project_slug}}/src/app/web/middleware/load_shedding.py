@@ -1,0 +1,159 @@
+"""Turns requests away while more come than can be answered in time, so that those let in are answered quickly.
+
+A request is in until its answer begins: what streams for hours, or to somebody who reads slowly, takes nobody's place.
+"""
+
+import asyncio
+import time
+from collections.abc import Collection
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.observability.metrics import Metrics
+from app.resilience.adaptive_limit import AdaptiveLimit
+from app.resilience.concurrency_limit import ConcurrencyLimit, Overloaded, Priority
+from app.resilience.queueing_time import QueueingTime, begin_queueing_time
+from app.resilience.shedding_state import SheddingState
+from app.web.authentication import credentials_in
+from app.web.middleware.body_limit import announces_body
+
+log = structlog.get_logger()
+
+# As many as a turn can come for while they wait, and more than a usual pool of connections: who comes back at once
+# finds a place, and waits in it.
+PLACES = 100
+
+# Most bodies come together with their heads.
+SLOW_SECONDS = 0.1
+
+# Set in the scope of a request that was turned away: a line in the log for each would cost a third of the refusal.
+IS_SHED = "is_shed"
+
+
+class LoadShedding:
+    """503 when a turn does not come within `queue_seconds`. Requests for `exempt` paths need none."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        exempt: Collection[str],
+        most: int,
+        queue_seconds: float,
+        shedding: SheddingState,
+        metrics: Metrics,
+    ) -> None:
+        self.app = app
+        self.exempt = exempt
+        self.adaptive = AdaptiveLimit(most=most, clock=time.monotonic)
+        self.gate = ConcurrencyLimit(
+            limit=self.adaptive.value, places=PLACES, wait_seconds=queue_seconds, clock=time.monotonic
+        )
+        self.shedding = shedding
+        self.shed = {priority: metrics.requests_shed.labels(priority.name.lower()) for priority in Priority}
+        measure_gate(self.gate, metrics)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in self.exempt:
+            await self.app(scope, receive, send)
+            return
+        if not self.gate.try_enter():
+            await self.wait_for_turn(scope)
+        visit = Visit(self, receive)
+
+        async def leave_and_send(message: Message) -> None:
+            visit.end()
+            await send(message)
+
+        try:
+            await visit.take_turn_in_loop()
+            await self.app(scope, visit.receive if announces_body(scope) else receive, leave_and_send)
+        finally:
+            visit.end()
+
+    async def wait_for_turn(self, scope: Scope) -> None:
+        priority = priority_of(scope)
+        try:
+            await self.gate.wait(priority)
+        except Overloaded:
+            scope[IS_SHED] = True
+            self.shed[priority].inc()
+            self.shedding.record_refusal()
+            raise
+
+    def leave(self, waited: QueueingTime) -> None:
+        """Learn from how it went, and make room."""
+        if self.adaptive.observe(waited.seconds, in_flight=self.gate.in_flight):
+            self.gate.limit = self.adaptive.value
+        self.gate.leave()
+
+
+class Visit:
+    """One request's, from when it was let in until its answer begins."""
+
+    __slots__ = ("is_aside", "is_over", "place", "source", "waited")
+
+    def __init__(self, place: LoadShedding, source: Receive) -> None:
+        self.place = place
+        self.source = source
+        self.waited = begin_queueing_time()
+        self.is_aside = False
+        self.is_over = False
+
+    async def take_turn_in_loop(self) -> None:
+        """Let all that have arrived be counted before the first of them is served.
+
+        Handlers that wait for nothing would otherwise be run one by one, and their queue, which is the event loop's
+        own, would be seen by nobody.
+        """
+        began = time.monotonic()
+        await asyncio.sleep(0)
+        self.waited.seconds += time.monotonic() - began
+
+    async def receive(self) -> Message:
+        """Who sends a body slowly takes nobody's place meanwhile, or a few of those could keep everybody out."""
+        timer = asyncio.get_running_loop().call_later(SLOW_SECONDS, self.step_aside)
+        try:
+            return await self.source()
+        finally:
+            timer.cancel()
+            self.step_back()
+
+    def step_aside(self) -> None:
+        if not self.is_over:
+            self.is_aside = True
+            self.place.gate.leave()
+
+    def step_back(self) -> None:
+        if self.is_aside:
+            self.is_aside = False
+            self.place.gate.enter_anyway()
+
+    def end(self) -> None:
+        self.step_back()
+        if not self.is_over:
+            self.is_over = True
+            self.place.leave(self.waited)
+
+
+def priority_of(scope: Scope) -> Priority:
+    """By keys that were found good before: anybody can send an `Authorization` header."""
+    credentials = credentials_in(scope)
+    is_known = credentials is not None and scope["state"]["resources"].callers.recognises(credentials)
+    return Priority.AUTHENTICATED if is_known else Priority.ANONYMOUS
+
+
+def measure_gate(gate: ConcurrencyLimit, metrics: Metrics) -> None:
+    """Let the scrape read it, so that requests pay nothing for it."""
+    metrics.concurrency_limit.set_function(lambda: gate.limit)
+    metrics.concurrency_in_flight.set_function(lambda: gate.in_flight)
+    metrics.concurrency_waiting.set_function(lambda: gate.waiting)
+
+
+def log_begin() -> None:
+    log.warning("shedding_began")
+
+
+def log_end(refused: int) -> None:
+    log.warning("shedding_ended", refused=refused)
