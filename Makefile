@@ -10,7 +10,7 @@ YAML_RULES := {extends: default, rules: {line-length: {max: 120}, comments: {min
 export UV_CACHE_DIR ?= $(CURDIR)/build/cache/uv
 export PIP_CACHE_DIR ?= $(CURDIR)/build/cache/pip
 
-.PHONY: help run test check lint types test-quick test-slow test-in-place check-service set-up fix lock clean
+.PHONY: help run bench test check lint types test-quick test-slow test-in-place check-service set-up fix lock clean
 .NOTPARALLEL:
 
 help: ## Show these commands
@@ -18,6 +18,9 @@ help: ## Show these commands
 
 run: set-up ## Generate the default service into build/, set it up and serve it (PORT=8000)
 	@$(RUN) -m development.run
+
+bench: set-up ## Measure the default service in build/, side by side with bare FastAPI; PEERS=1 with other templates, too
+	@$(RUN) -m development.run bench
 
 test: lint types test-quick test-slow ## Everything that must hold, generated services' own checks included
 

@@ -1,8 +1,9 @@
-"""`make run` of the template: generates the default service into build/ and becomes its own `make run`."""
+"""`make run` and `make bench` of the template: generate the default service into build/ and become its own command."""
 
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -12,10 +13,11 @@ BUILD = ROOT / "build"
 
 
 def main() -> None:
+    target = sys.argv[1] if len(sys.argv) > 1 else "run"
     print("Generating the default service into build/", flush=True)
     service = generate_default_service()
     # One process from here on: a signal to make reaches the service's supervisor.
-    os.execvpe("make", ["make", "--no-print-directory", "-C", str(service), "run"], service_environment())  # noqa: S606
+    os.execvpe("make", ["make", "--no-print-directory", "-C", str(service), target], service_environment())  # noqa: S606
 
 
 def generate_default_service() -> Path:

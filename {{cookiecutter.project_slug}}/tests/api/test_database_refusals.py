@@ -7,7 +7,7 @@ from structlog.testing import capture_logs
 
 from app.security.keys import new_key
 from tests.support import doors, playground
-from tests.support.service import RunningService, open_client, run_service
+from tests.support.service import RunningService, run_service
 from tests.support.settings import settings_for
 
 
@@ -42,11 +42,10 @@ async def test_a_value_that_postgresql_has_no_place_for_is_refused(
 
 async def test_before_its_migration_it_tells_callers_to_come_back(empty_database_url: str) -> None:
     settings = settings_for(database_url=empty_database_url)
-    key = new_key()
+    headers = {"Authorization": f"Bearer {new_key().text}"}
     async with run_service(settings, routers=[doors.router]) as running:
-        async with open_client(running.client.base_url, headers={"Authorization": f"Bearer {key.text}"}) as caller:
-            with capture_logs() as events:
-                response = await caller.get("/v1/doors")
+        with capture_logs() as events:
+            response = await running.client.get("/v1/doors", headers=headers)
 
     assert (response.status_code, response.json()["type"]) == (503, "urn:problem:schema-missing")
     assert response.headers["retry-after"] == "5"

@@ -8,6 +8,7 @@ from starlette.middleware import Middleware
 
 from app.assembly.application import create_app
 from app.assembly.policies import check_policies
+from app.assembly.routes import add_routes
 from app.security.public import public
 from app.settings import Settings
 from app.web.middleware.edge import Concern
@@ -32,14 +33,13 @@ def ours_up_to(settings: Settings, *, step: int) -> FastAPI:
 
 
 def ours_with_many_routes(settings: Settings) -> FastAPI:
-    """A hundred routes more, five to a router, each router included once as `assembly/routes.py` does it."""
+    """A hundred routes more, five to a router, added as `assembly/routes.py` does it."""
     return with_routers(settings, [many_routes(number) for number in range(ROUTERS)])
 
 
 def with_routers(settings: Settings, routers: Sequence[APIRouter]) -> FastAPI:
     app = create_app(settings)
-    for router in routers:
-        app.include_router(router)
+    add_routes(app, *routers)
     check_policies(app)
     return app
 

@@ -1,6 +1,6 @@
 """Ten thousand connections that are kept open by users who think for long: none fails, none costs much memory."""
 
-from performance.load.outcome import Findings, failures, latency
+from performance.load.outcome import Findings, failures, latency, statuses
 from performance.load.scenario import Scenario, Service, Size
 from performance.load.users import Users
 from performance.machine import allow_open_files
@@ -38,7 +38,7 @@ class Connections(Scenario):
                 Verdict(what="memory of a connection", measured=each, threshold=MOST_KILOBYTES, unit="KB"),
                 latency(answers, 99, at_most_ms=MOST_P99_MS),
             ],
-            remarks=remarks(count, size.users),
+            remarks=[*remarks(count, size.users), statuses(answers)],
         )
 
 

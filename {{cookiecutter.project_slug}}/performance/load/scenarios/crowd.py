@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from performance.load.outcome import Findings, failures, latency
+from performance.load.outcome import Findings, failures, latency, statuses
 from performance.load.scenario import Scenario, Service, Size
 from performance.load.users import Users
 
@@ -36,4 +36,5 @@ class Crowd(Scenario):
                 latency(answers, 99, at_most_ms=self.p99_ms),
                 failures(answers, at_most_percent=MOST_FAILURES_PERCENT),
             ],
+            remarks=[statuses(answers)],
         )

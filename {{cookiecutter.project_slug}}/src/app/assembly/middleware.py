@@ -5,6 +5,7 @@ from starlette.middleware import Middleware
 from app.core.rates import Rate
 from app.health import routes as health
 from app.observability.instruments import Instruments
+from app.observability.metrics import Metrics
 from app.resilience.shedding_state import SheddingState
 from app.security.limit_refusals import LimitRefusals
 from app.security.local_limit import LocalLimit
@@ -18,7 +19,7 @@ from app.web.middleware.compression import Compression
 from app.web.middleware.conditional_requests import ConditionalRequests
 from app.web.middleware.cors import Cors
 from app.web.middleware.deadline import Deadlines
-from app.web.middleware.edge import Edge
+from app.web.middleware.edge import Concern, Edge
 from app.web.middleware.error_boundary import ErrorBoundary
 from app.web.middleware.http_metrics import HttpMetrics
 from app.web.middleware.json_bodies import JsonBodies
@@ -28,6 +29,8 @@ from app.web.middleware.request_context import RequestContext
 from app.web.middleware.security_headers import SecurityHeaders
 from app.web.middleware.transaction_retry import TransactionRetry
 from app.web.middleware.trusted_hosts import TrustedHosts
+
+ANY = ["*"]
 
 # What pages may read of an answer, besides its body.
 EXPOSED = [
@@ -40,38 +43,24 @@ EXPOSED = [
     "X-Request-ID",
 ]
 
-# Whoever watches over us is never told to wait.
+# Whoever watches over us is never told to wait: a busy service must not look like a dead one.
 HEALTH_PATHS = frozenset(str(getattr(route, "path", "")) for route in health.router.routes)
 
 
 def middleware(settings: Settings, instruments: Instruments) -> list[Middleware]:
     """The first is the outermost."""
     shedding = SheddingState(on_begin=log_begin, on_end=log_end)
-    address_limit = LocalLimit(Rate.parse(settings.rate.limit_address))
-    concerns = [
-        RequestContext(),
-        ClientAddress(settings.trusted_proxies),
-        AccessLog(),
-        HttpMetrics(instruments.metrics),
-        SecurityHeaders(),
-        AddressCount(address_limit, exempt=HEALTH_PATHS, shedding=shedding),
-        RateLimitHeaders(),
-    ]
     return [
-        Middleware(Edge, concerns=concerns),
+        Middleware(Edge, concerns=concerns(settings, instruments.metrics, shedding)),
         Middleware(TrustedHosts, hosts=settings.allowed_hosts),
         Middleware(
-            Cors,
-            allow_origins=settings.cors.origins,
-            allow_methods=["*"],
-            allow_headers=["*"],
-            expose_headers=EXPOSED,
+            Cors, allow_origins=settings.cors.origins, allow_methods=ANY, allow_headers=ANY, expose_headers=EXPOSED
         ),
         Middleware(ErrorBoundary, report=instruments.errors.report),
         Middleware(AddressLimit, refusals=LimitRefusals(instruments.metrics)),
         Middleware(
             LoadShedding,
-            exempt=HEALTH_PATHS,  # whoever watches over us must not take a busy service for a dead one
+            exempt=HEALTH_PATHS,
             most=settings.overload.max_requests,
             queue_seconds=settings.overload.queue_seconds,
             shedding=shedding,
@@ -84,4 +73,18 @@ def middleware(settings: Settings, instruments: Instruments) -> list[Middleware]
         Middleware(Compression),
         Middleware(ConditionalRequests),
         Middleware(TransactionRetry),
+    ]
+
+
+def concerns(settings: Settings, metrics: Metrics, shedding: SheddingState) -> list[Concern]:
+    """What only looks at the request and touches headers, all of it in the edge."""
+    address_limit = LocalLimit(Rate.parse(settings.rate.limit_address))
+    return [
+        RequestContext(),
+        ClientAddress(settings.trusted_proxies),
+        AccessLog(),
+        HttpMetrics(metrics),
+        SecurityHeaders(),
+        AddressCount(address_limit, exempt=HEALTH_PATHS, shedding=shedding),
+        RateLimitHeaders(),
     ]

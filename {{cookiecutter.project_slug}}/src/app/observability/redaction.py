@@ -45,7 +45,7 @@ SUSPICIOUS = re.compile(r"[=:@'\"]|eyJ|[Bb]earer |BEARER |apikey_")
 EMAIL_ADDRESS = re.compile(r"(?<![\w.+-])[\w.+-]+@(?:[\w-]+\.)+[A-Za-z]{2,}\b")
 
 
-def redact(value: Any, *, key: str = "", depth: int = 0) -> Any:  # Any: whatever people log
+def redact(value: Any, *, key: str = "", depth: int = 0) -> Any:  # noqa: PLR0911 - one for each kind of value
     """The same value in plain types, with everything sensitive replaced, at any depth."""
     if value is None or isinstance(value, bool):
         return value  # `email_sent=True` gives nothing away

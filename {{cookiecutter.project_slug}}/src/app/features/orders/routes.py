@@ -21,7 +21,7 @@ router = APIRouter(prefix="/v1/orders", tags=["orders"], route_class=IdempotentR
 
 
 @router.post("", summary="Place an order", status_code=status.HTTP_201_CREATED)
-@limiter.limit("60/minute")
+@limiter.limit("300/minute")
 async def place_order(
     caller: WriteOrders, _key: IdempotencyKey, request: NewOrder, orders: Orders, response: Response
 ) -> OrderView:
