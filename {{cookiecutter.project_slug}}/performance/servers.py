@@ -22,6 +22,7 @@ from development.errors import DevelopmentError
 from development.postgres import EmbeddedPostgres
 from development.valkey import EmbeddedValkey
 from performance.connection import HOST
+from performance.machine import family
 
 START_SECONDS = 60.0
 END_SECONDS = 10.0
@@ -63,9 +64,13 @@ def url_of(server: EmbeddedServer, stack: ExitStack, missing: list[str]) -> str 
         return None
 
 
+# Stands for the port in a program's command and variables.
+PORT = "$PORT"
+
+
 @dataclass(frozen=True)
 class Program:
-    """Something that serves on PORT, and what it is told through the environment."""
+    """Something that serves on `PORT` of its environment, or on what `$PORT` is replaced by."""
 
     name: str
     command: Sequence[str | Path]
@@ -109,10 +114,10 @@ def running(programs: Sequence[Program], folder: Path) -> Iterator[list[Running]
 
 def start(program: Program, port: int, *, log: Path) -> Running:
     """Its output goes to a file, as in production; a terminal would be slower than what is measured."""
-    environment = kept_environment() | {"PORT": str(port)} | dict(program.variables)
-    child = start_child(
-        program.name, program.command, environment=environment, folder=program.folder or log.parent, log=log
-    )
+    variables = {name: value.replace(PORT, str(port)) for name, value in program.variables.items()}
+    command = [str(word).replace(PORT, str(port)) for word in program.command]
+    environment = kept_environment() | {"PORT": str(port)} | variables
+    child = start_child(program.name, command, environment=environment, folder=program.folder or log.parent, log=log)
     return Running(port, child, log)
 
 
@@ -157,7 +162,7 @@ def is_free(port: int) -> bool:
 def listens(child: Child, port: int) -> bool:
     """Whether it does so itself: somebody else may have taken the port in the meantime."""
     try:
-        connections = psutil.Process(child.process.pid).net_connections(kind="tcp")
+        connections = [each for process in family(child.process.pid) for each in process.net_connections(kind="tcp")]
     except psutil.Error:
         return False
     return any(each.status == psutil.CONN_LISTEN and each.laddr.port == port for each in connections)

@@ -2,12 +2,14 @@
 
 import argparse
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 from performance.bench import goals
 from performance.bench.contest import contest
 from performance.bench.measuring import Contestant, measure
+from performance.bench.peers import PEERS, installed
 from performance.bench.plot import draw
 from performance.bench.regression import (
     BASELINE,
@@ -21,9 +23,11 @@ from performance.bench.regression import (
     write_baseline,
 )
 from performance.bench.results import Report, Result, as_tables, results_of
+from performance.bench.rows import Row
 from performance.commands import run_command
-from performance.folders import RESULTS, keep
+from performance.folders import RESULTS, folder_for_a_while, keep
 from performance.machine import description
+from performance.servers import Program
 
 # Enough for medians that move by 2 % from run to run; all together it takes two to three minutes.
 ROUNDS = 7
@@ -43,6 +47,7 @@ def parse() -> argparse.Namespace:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--check", action="store_true", help="fail if a row has become slower than the baseline")
     what.add_argument("--renew", action="store_true", help="write the baseline anew")
+    parser.add_argument("--peers", action="store_true", help="install and measure other templates, too")
     parser.add_argument("--only", nargs="+", metavar="ROW", help="rows to measure; otherwise all")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--seconds", type=float, default=SECONDS, help="for each row in each round")
@@ -55,17 +60,26 @@ def bench(arguments: argparse.Namespace) -> int:
     """The exit code."""
     baseline = read_baseline(arguments.baseline) if arguments.check else None
     wanted, machine = arguments.only, description()
-    print("Starting the applications")
-    with contest(lambda row: wanted is None or row.name in wanted) as (contestants, missing):
+    with ExitStack() as stack:
+        guests, unable = peers(stack) if arguments.peers else ([], [])
+        print("Starting the applications")
+        contestants, missing = stack.enter_context(
+            contest(lambda row: wanted is None or row.name in wanted, guests=guests)
+        )
         print(f"{len(contestants)} of them are up, and are asked in turn")
         measure(contestants, rounds=arguments.rounds, seconds=arguments.seconds, tell=print)
-        report = Report(machine=machine, results=results_of(contestants), missing=missing)
+        report = Report(machine=machine, results=results_of(contestants), missing=[*missing, *unable])
         show(report, arguments.results)
         slower = again_and_again(contestants, report.results, baseline, arguments) if baseline else []
     if arguments.renew:
         write_baseline(report, arguments.baseline)
         print(f"The baseline is written: {arguments.baseline}")
     return verdict(slower, not_compared(report.results, baseline.ratios)) if baseline else 0
+
+
+def peers(stack: ExitStack) -> tuple[list[tuple[Row, Program]], list[str]]:
+    """Outside of this folder, whose path their generators would have to bear."""
+    return installed(PEERS, stack.enter_context(folder_for_a_while()), print)
 
 
 def show(report: Report, folder: Path) -> None:

@@ -18,7 +18,9 @@ Choice = Callable[[Row], bool]
 
 
 @contextmanager
-def contest(choice: Choice) -> Iterator[tuple[list[Contestant], list[str]]]:
+def contest(
+    choice: Choice, *, guests: Sequence[tuple[Row, Program]] = ()
+) -> Iterator[tuple[list[Contestant], list[str]]]:
     """The applications, running until the end of the block, and a sentence for whatever could not be had."""
     allow_open_files(OPEN_FILES)
     with folder_for_a_while() as folder, servers_behind(folder) as behind:
@@ -27,12 +29,12 @@ def contest(choice: Choice) -> Iterator[tuple[list[Contestant], list[str]]]:
         key = asyncio.run(prepare_database(settings)) if behind.database_url else None
         chosen = [row for row in rows(settings) if choice(row)]
         possible = [row for row in chosen if is_possible(row, behind)]
-        programs = [program_of(row, variables) for row in possible]
-        with running(programs, folder) as processes:
+        entries = [*((row, program_of(row, variables)) for row in possible), *guests]
+        with running([program for _, program in entries], folder) as processes:
             pin_apart([process.pid for process in processes])
             contestants = [
                 Contestant(row, process, Target(process.port, row.path, key if row.needs_database else None))
-                for row, process in zip(possible, processes, strict=True)
+                for (row, _), process in zip(entries, processes, strict=True)
             ]
             yield contestants, missing(behind, chosen, possible)
 

@@ -1,5 +1,6 @@
 """What the benchmark found, and the tables that show it."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -35,7 +36,9 @@ class Report(BaseModel):
     missing: list[str]
 
     def titles(self) -> list[str]:
-        return list(dict.fromkeys(title for result in self.results for title in result.tables))
+        """Of tables that compare something."""
+        counted = Counter(title for result in self.results for title in result.tables)
+        return [title for title, count in counted.items() if count > 1]
 
     def named(self, name: str) -> Result | None:
         return next((result for result in self.results if result.name == name), None)

@@ -20,6 +20,7 @@ USUAL = "the usual way"
 MANY_ROUTES = "ours, the last of 100 routes"
 BARE_ROW = "bare FastAPI, a row"
 OUR_ROW = "ours, a row"
+HEALTH = "ours, /health/live"
 SHARED_ROW = "ours, a row, limits shared"
 
 SIDE_BY_SIDE = "Without a database"
@@ -27,6 +28,7 @@ STEPS = "What each concern adds to the one before it"
 ROWS = "A row by its key from PostgreSQL, with an API key"
 LIMITS = "An exact rate limit for each key, in memory and shared through Redis"
 ROUTES = "Many routes"
+PEERS = "Health as shipped, beside other templates"
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,8 @@ class Row:
 
     name: str
     tables: tuple[str, ...]
-    make: Callable[[Settings], FastAPI]
+    # None for what brings a server of its own.
+    make: Callable[[Settings], FastAPI] | None
     against: str
     path: str = things.PLAIN
     needs_database: bool = False
@@ -61,6 +64,7 @@ def rows(settings: Settings) -> list[Row]:
         Row(USUAL, (SIDE_BY_SIDE,), usual, against=BARE, is_ours=False),
         Row(MANY_ROUTES, (ROUTES,), ours_with_many_routes, against=EVERYTHING, path=LAST_ROUTE),
         *rows_with_database(),
+        Row(HEALTH, (PEERS,), ours, against=HEALTH, path="/health/live"),
     ]
 
 

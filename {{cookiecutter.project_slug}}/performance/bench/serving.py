@@ -23,6 +23,8 @@ def main() -> None:
     settings = load_settings()
     row = row_named(sys.argv[1], settings)
     options = uvicorn_options(settings) if row.is_ours else FOR_OTHERS
+    if row.make is None:
+        sys.exit(f"{row.name} brings a server of its own.")
     uvicorn.run(row.make(settings), host=settings.host, port=settings.port, **options)
 
 

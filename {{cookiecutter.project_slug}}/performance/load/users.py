@@ -12,8 +12,8 @@ from time import perf_counter
 
 from performance.connection import NO_ANSWER, Answer, Connection, Target, connect
 
-# As many at a time do not overrun the server's backlog.
-OPENED_TOGETHER = 200
+# Few enough for a service that is not under load yet; and a connection on which nobody asks anything is soon closed.
+TOGETHER = 50
 PATIENCE_SECONDS = 10.0
 
 
@@ -31,11 +31,13 @@ class Users:
         self.tasks: set[asyncio.Task[None]] = set()
 
     async def arrive(self) -> None:
-        """Open all connections, and let everybody begin to think."""
-        for first in range(0, len(self.users), OPENED_TOGETHER):
-            await asyncio.gather(*(user.connect() for user in self.users[first : first + OPENED_TOGETHER]))
-        for user in self.users:
-            user.think()
+        """Each opens a connection and asks once, a few at a time; then they begin to think."""
+        for first in range(0, len(self.users), TOGETHER):
+            together = self.users[first : first + TOGETHER]
+            await asyncio.gather(*(user.connect() for user in together))
+            for user in together:
+                user.ask_now()
+            await self.wait_for_requests_before(perf_counter())
 
     async def ask_for(self, seconds: float) -> list[Answer]:
         """The answers to what is asked from now on for so long; one that does not come in time counts as none."""
@@ -80,6 +82,10 @@ class User:
         seconds = self.crowd.random.expovariate(1 / self.crowd.think_seconds)
         self.asked_at = perf_counter() + seconds
         asyncio.get_running_loop().call_later(seconds, self.ask)
+
+    def ask_now(self) -> None:
+        self.asked_at = perf_counter()
+        self.ask()
 
     def ask(self) -> None:
         if self.crowd.is_over:

@@ -15,9 +15,12 @@ class SlowServer:
     """`answers_from` is when it begins to answer, by `perf_counter`."""
 
     def __init__(self, *, silent_seconds: float) -> None:
-        self.answers_from = perf_counter() + silent_seconds
+        self.be_silent(seconds=silent_seconds)
         self.connections: list[Connection] = []
         self.target = Target(0, "/")
+
+    def be_silent(self, *, seconds: float) -> None:
+        self.answers_from = perf_counter() + seconds
 
     def accept(self) -> "Connection":
         self.connections.append(Connection(self))

@@ -21,7 +21,7 @@ def page(tmp_path: Path) -> Path:
 
 
 def test_results_take_the_place_of_older_ones_and_leave_the_rest(tmp_path: Path, page: Path) -> None:
-    measured = report(result("ours", ratio=1.5))
+    measured = report(result("theirs", ratio=1), result("ours", ratio=1.5))
     (tmp_path / "bench.json").write_text(measured.model_dump_json())
     verdict = Verdict(what="p95", measured=7, threshold=5, unit="ms")
     borne = LoadReport(machine="a machine", findings={"users": Findings(requests=9, verdicts=[verdict])})

