@@ -6,7 +6,7 @@ from pathlib import Path
 from uuid import UUID
 
 from app.assembly.application import create_app
-from app.assembly.policies import RoutesWithoutPolicy, known_scopes
+from app.assembly.policies import RoutesRefused, known_scopes
 from app.cli.database import opened_database
 from app.core.errors import Unavailable
 from app.security.callers import fault_of
@@ -35,7 +35,7 @@ def key_for_development(project: Path) -> None:
         raise NoKey(f"No API key is made, because ENVIRONMENT is {settings.environment}; `app keys create` makes one.")
     try:
         asyncio.run(provide_key(project, settings))
-    except (RoutesWithoutPolicy, Unavailable) as error:
+    except (RoutesRefused, Unavailable) as error:
         raise NoKey(f"No API key is made: {error}") from None
 
 

@@ -21,7 +21,7 @@ from app.security.public import public
 from app.security.repository import ApiKeyRepository
 from app.settings import Settings
 from app.web.authentication import requires
-from app.web.dependencies import Session
+from app.web.dependencies import ReadSession
 
 SCOPE = "things:read"
 ROWS = 1000
@@ -79,7 +79,7 @@ async def read_secured_thing(_caller: ReadThings, thing_id: int) -> Thing:
 
 
 @router.get("/stored-things/{thing_id}")
-async def read_stored_thing(_caller: ReadThings, thing_id: int, session: Session) -> Thing:
+async def read_stored_thing(_caller: ReadThings, thing_id: int, session: ReadSession) -> Thing:
     return await find_thing(session, thing_id)
 
 

@@ -3,12 +3,14 @@
 import os
 import signal
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 import structlog
 
 from app.health import report
 from tests.support.databases import Databases
+from tests.support.outages import BreakableValkey
 from tests.support.servers import TestServers
 from tests.support.service import RunningService, run_service
 from tests.support.settings import forget_environment, settings_for
@@ -72,6 +74,21 @@ def empty_database_url(databases: Databases) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def redis_url() -> str:
     return os.environ["TEST_REDIS_URL"]
+
+
+@pytest.fixture
+def stopped_valkey(tmp_path: Path) -> Iterator[BreakableValkey]:
+    """A server of the test's own, which it may start, kill and freeze."""
+    server = BreakableValkey(tmp_path)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def valkey(stopped_valkey: BreakableValkey) -> BreakableValkey:
+    """The same, started."""
+    stopped_valkey.start()
+    return stopped_valkey
 
 
 @pytest.fixture(autouse=True)

@@ -53,7 +53,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=SECONDS, help="for each row in each round")
     parser.add_argument("--results", type=Path, default=RESULTS, metavar="FOLDER")
     parser.add_argument("--baseline", type=Path, default=BASELINE, metavar="FILE")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.renew and arguments.only:
+        parser.error("--renew writes the whole baseline, so it measures every row: leave --only away")
+    return arguments
 
 
 def bench(arguments: argparse.Namespace) -> int:

@@ -5,7 +5,7 @@ import sys
 from fastapi import FastAPI
 
 from app.assembly.application import create_app
-from app.assembly.policies import RoutesWithoutPolicy
+from app.assembly.policies import RoutesRefused
 from app.settings import ConfigurationError, load_settings
 
 
@@ -13,5 +13,5 @@ def application() -> FastAPI:
     """The service as the environment configures it; what its developer can mend is a sentence, not a stack trace."""
     try:
         return create_app(load_settings())
-    except (ConfigurationError, RoutesWithoutPolicy) as error:
+    except (ConfigurationError, RoutesRefused) as error:
         sys.exit(str(error))

@@ -55,6 +55,7 @@ async def open_resources(settings: Settings, metrics: Metrics) -> AsyncIterator[
             checks.append(Check("redis", partial(ping, redis), is_critical=False))
 
         callers = Callers(database, refused=Rate.parse(settings.rate.limit_refused), metrics=metrics)
+        stack.push_async_callback(callers.close)
         yield Resources(
             metrics=metrics,
             database=database,

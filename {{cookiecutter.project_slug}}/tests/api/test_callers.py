@@ -1,15 +1,13 @@
 """Who may pass: good keys with the right scope, and nobody else."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
 from uuid import UUID
 
 import httpx2
 import pytest
-from sqlalchemy import Engine, event
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
@@ -22,6 +20,7 @@ from tests.support.clock import Clock
 from tests.support.databases import connection_to
 from tests.support.doors import router
 from tests.support.metrics import scrape
+from tests.support.queries import counted_queries
 from tests.support.service import RunningService, run_service
 from tests.support.settings import settings_for
 
@@ -61,21 +60,6 @@ async def knock(doors: RunningService, authorization: str) -> httpx2.Response:
 async def change(database_url: str, key: Key, assignment: str) -> None:
     async with connection_to(database_url) as connection:
         await connection.execute(f"UPDATE api_keys SET {assignment} WHERE prefix = $1", key.prefix)  # noqa: S608
-
-
-@contextmanager
-def counted_queries() -> Iterator[list[str]]:
-    """Every statement that this process sends to a database."""
-    seen: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        seen.append(statement)
-
-    event.listen(Engine, "before_cursor_execute", note)
-    try:
-        yield seen
-    finally:
-        event.remove(Engine, "before_cursor_execute", note)
 
 
 async def test_a_good_key_tells_who_calls(doors: RunningService) -> None:

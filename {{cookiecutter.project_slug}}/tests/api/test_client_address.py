@@ -66,9 +66,12 @@ async def test_without_a_proxy_nobody_chooses_its_address(direct: RunningService
     assert await seen_by(direct, *headers) == (HERE, "http")
 
 
-async def test_the_access_log_names_the_caller_and_not_the_proxy(proxied: RunningService) -> None:
-    with capture_logs() as lines:
-        await seen_by(proxied, ("X-Forwarded-For", CALLER))
+async def test_the_access_log_names_the_caller_and_not_the_proxy(worker_database_url: str) -> None:
+    # A service of its own: the access log goes where logs went when its application was made.
+    settings = settings_for(database_url=worker_database_url, trusted_proxies=[HERE])
+    async with run_service(settings, routers=[ROUTER]) as service:
+        with capture_logs() as lines:
+            await seen_by(service, ("X-Forwarded-For", CALLER))
 
     assert [line["client"] for line in lines if line["event"] == "request"] == [CALLER]
 

@@ -3,18 +3,30 @@
 from collections.abc import AsyncIterator
 
 import pytest
+from fastapi import APIRouter
+from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from app.security.keys import new_key
+from app.security.public import public
+from app.web.dependencies import Session
 from tests.support import doors, playground
 from tests.support.service import RunningService, run_service
 from tests.support.settings import settings_for
+
+mistaken = APIRouter(prefix="/v1/mistake")
+
+
+@mistaken.get("")
+@public
+async def read_nothing(session: Session) -> None:
+    await session.execute(text("SELECT colour FROM api_keys"))
 
 
 @pytest.fixture(scope="module")
 async def running(worker_database_url: str) -> AsyncIterator[RunningService]:
     settings = settings_for(database_url=worker_database_url)
-    async with run_service(settings, routers=[doors.router, playground.router]) as running:
+    async with run_service(settings, routers=[doors.router, playground.router, mistaken]) as running:
         yield running
 
 
@@ -52,3 +64,11 @@ async def test_before_its_migration_it_tells_callers_to_come_back(empty_database
     assert "api_keys" not in response.text
     [told] = [event for event in events if event["log_level"] == "error"]
     assert (told["event"], told["cause"]) == ("schema_missing", 'relation "api_keys" does not exist')
+
+
+async def test_a_query_for_a_column_that_nobody_made_is_a_crash_and_told_so(running: RunningService) -> None:
+    with capture_logs() as events:
+        response = await running.client.get("/v1/mistake")
+
+    assert (response.status_code, "retry-after" in response.headers) == (500, False)
+    assert [event["event"] for event in events if event["log_level"] == "error"] == ["crash"]

@@ -9,7 +9,7 @@ import pytest
 from fastapi import APIRouter, Request, Response
 from sqlalchemy import text
 from starlette.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 from structlog.testing import capture_logs
 
 from app.security.public import public
@@ -58,6 +58,7 @@ class Stage:
     def begin_anew(self) -> None:
         self.began = asyncio.Event()
         self.let_go = asyncio.Event()
+        self.looked = asyncio.Event()
         self.outcome = ""
 
     @public
@@ -94,8 +95,9 @@ class Stage:
     @public
     async def stream(self) -> StreamingResponse:
         async def parts() -> AsyncIterator[bytes]:
+            self.began.set()
             yield b"a"
-            await asyncio.sleep(0.15)
+            await asyncio.wait_for(self.let_go.wait(), timeout=10)
             yield b"b"
 
         return StreamingResponse(parts())
@@ -106,11 +108,13 @@ class Stage:
 
     @public
     async def read_body(self, request: Request) -> str:
+        self.began.set()
         return (await request.body()).decode()
 
     @public
     async def read_no_body(self, request: Request) -> str:
-        await asyncio.sleep(0.05)
+        await asyncio.wait_for(self.looked.wait(), timeout=10)
+        self.looked.clear()
         return (await request.body()).decode() + "read"
 
 
@@ -224,11 +228,22 @@ async def test_the_server_is_told_of_a_deadline_that_is_shorter_than_its_own(ser
     assert short.json() in {"2s", "2100ms"}
 
 
-async def test_an_answer_that_has_begun_may_take_its_time(hurried: RunningService) -> None:
-    response = await hurried.client.get("/v1/slow/stream")
+async def test_an_answer_that_has_begun_may_take_its_time(hurried: RunningService, stage: Stage) -> None:
+    async with asyncio.TaskGroup() as group:
+        streamed = group.create_task(hurried.client.get("/v1/slow/stream"))
+        await outlast_a_deadline(hurried, stage)
+        stage.let_go.set()
+    response = streamed.result()
 
     assert response.status_code == 200
     assert response.content == b"ab"
+
+
+async def outlast_a_deadline(hurried: RunningService, stage: Stage) -> None:
+    """Of what has begun: another request, which begins later, is out of time."""
+    await asyncio.wait_for(stage.began.wait(), timeout=10)
+    later = await hurried.client.get("/v1/slow/work")
+    assert later.status_code == 504
 
 
 async def test_an_answer_that_begins_too_late_is_cut_and_not_answered_twice(hurried: RunningService) -> None:
@@ -240,10 +255,10 @@ async def test_an_answer_that_begins_too_late_is_cut_and_not_answered_twice(hurr
     assert b"0\r\n\r\n" not in received
 
 
-async def test_the_time_in_which_the_body_arrives_does_not_count(hurried: RunningService) -> None:
+async def test_the_time_in_which_the_body_arrives_does_not_count(hurried: RunningService, stage: Stage) -> None:
     async with raw_connection(hurried.client.base_url) as connection:
         await connection.send(head("POST", "/v1/slow/body", "Content-Length: 4"), b"ab")
-        await asyncio.sleep(0.15)
+        await outlast_a_deadline(hurried, stage)
         await connection.send(b"cd")
 
         assert await connection.status() == 200
@@ -290,21 +305,35 @@ async def something_runs(url: str) -> bool:
     return not await nothing_runs(url)
 
 
-async def test_what_was_received_while_looking_out_is_still_there_to_be_read(
-    serving: RunningService, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def looking(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Callers are looked out for at once, and the stage knows when something of theirs has been received so."""
+
+    class Telling(abandoned_requests.Watch):
+        async def look(self) -> None:
+            source = self.source
+
+            async def receive_and_tell() -> Message:
+                message = await source()
+                stage.looked.set()
+                return message
+
+            self.source = receive_and_tell
+            await super().look()
+
+    monkeypatch.setattr(abandoned_requests, "Watch", Telling)
     monkeypatch.setattr(abandoned_requests, "QUICK_SECONDS", 0)
 
+
+@pytest.mark.usefixtures("looking")
+async def test_what_was_received_while_looking_out_is_still_there_to_be_read(serving: RunningService) -> None:
     response = await serving.client.get("/v1/slow/body-later")
 
     assert (response.status_code, response.json()) == (200, "read")
 
 
-async def test_one_connection_serves_a_slow_request_after_another(
-    serving: RunningService, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(abandoned_requests, "QUICK_SECONDS", 0)
-
+@pytest.mark.usefixtures("looking")
+async def test_one_connection_serves_a_slow_request_after_another(serving: RunningService) -> None:
     answers: list[httpx2.Response] = [await serving.client.get("/v1/slow/body-later") for _ in range(3)]
 
     assert [answer.status_code for answer in answers] == [200, 200, 200]

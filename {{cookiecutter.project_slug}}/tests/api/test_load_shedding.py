@@ -193,6 +193,20 @@ async def test_a_body_that_arrives_slowly_takes_nobodys_place(patient: RunningSe
     assert await in_flight(patient) == 0
 
 
+async def test_who_sends_the_rest_while_others_have_the_places_is_turned_away_like_anybody(
+    impatient: RunningService, stage: Stage
+) -> None:
+    async with raw_connection(impatient.client.base_url) as connection:
+        await connection.send(head("POST", "/v1/places/body", "Content-Length: 4"), b"ab")
+        await eventually(lambda: somebody_stands_aside(impatient))
+        async with holding(impatient, stage):
+            await connection.send(b"cd")
+            status = await connection.status()
+
+    assert status == 503
+    assert await in_flight(impatient) == 0
+
+
 async def test_one_who_stops_sending_leaves_nothing_behind(patient: RunningService, stage: Stage) -> None:
     async with raw_connection(patient.client.base_url) as connection:
         await connection.send(head("POST", "/v1/places/body", "Content-Length: 4"), b"ab")
@@ -213,6 +227,10 @@ async def test_a_crash_gives_its_place_back(impatient: RunningService, stage: St
 
 async def nobody_is_in(service: RunningService) -> bool:
     return await in_flight(service) == 0
+
+
+async def somebody_stands_aside(service: RunningService) -> bool:
+    return (await scrape(service.management)).value("http_requests_in_flight") == 1 and await nobody_is_in(service)
 
 
 async def in_flight(service: RunningService) -> float:

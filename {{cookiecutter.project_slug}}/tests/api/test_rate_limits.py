@@ -2,14 +2,16 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from copy import copy
 from itertools import count
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import httpx2
 import pytest
 from fastapi import APIRouter
+from slowapi.util import get_remote_address
 from structlog.testing import capture_logs
 
 from app.core.ids import new_id
@@ -46,6 +48,12 @@ async def ride(number: int, caller: Riders) -> int:
 @limiter.limit("10/day")
 async def build(number: int, caller: Riders) -> int:
     return number
+
+
+@ROUTER.get("/often/and/long")
+@limiter.limit("1/minute;1/hour")
+async def ride_long(caller: Riders) -> None:
+    pass
 
 
 @ROUTER.get("/stuck/again")
@@ -257,7 +265,7 @@ async def test_a_caller_that_calls_too_often_is_told_to_wait(limited: RunningSer
     assert other.status_code == 200
 
 
-async def test_every_answer_says_what_is_left(caller: Caller) -> None:
+async def test_every_answer_to_a_known_caller_says_what_is_left(caller: Caller) -> None:
     paths = ["/v1/doors", "/v1/lifts/nan", "/v1/lifts/broken/now"]
 
     answers = [await caller.get(path) for path in paths] + [await caller.post("/v1/doors")]
@@ -290,6 +298,14 @@ async def test_a_request_counts_once_however_often_it_runs_and_asks_who_calls(ca
 
     assert answer.status_code == 200
     assert answer.headers["ratelimit"].startswith('"default";r=4;')
+
+
+async def test_of_several_limits_that_refuse_the_longest_says_when_to_come_back(caller: Caller) -> None:
+    passed, refused = [await caller.get("/v1/lifts/often/and/long") for _ in range(2)]
+
+    assert statuses([passed, refused]) == [200, 429]
+    assert refused.json()["detail"] == "More than 1 requests in 3600 s."
+    assert 3000 < int(refused.headers["retry-after"]) <= 3600
 
 
 async def test_a_public_route_may_limit_each_address(limited: RunningService, address: dict[str, str]) -> None:
@@ -353,3 +369,34 @@ def test_declaring_reads_no_file_and_starts_no_thread(tmp_path: Path, monkeypatc
     Limiter().limit("1/minute")(lambda: None)
 
     assert threading.active_count() == before
+
+
+async def asleep() -> None:
+    """A route's endpoint."""
+
+
+NOT_TAKEN_OVER: dict[str, Callable[[Any], object]] = {  # Any: mypy knows that these are not there
+    "constructor": lambda _limiter: Limiter(key_func=get_remote_address),
+    "default_limits": lambda _limiter: Limiter(get_remote_address, default_limits=["5/minute"]),
+    "key_func": lambda limiter: limiter.limit("5/minute", key_func=get_remote_address),
+    "key_func-by-place": lambda limiter: limiter.limit("5/minute", get_remote_address),
+    "exempt_when": lambda limiter: limiter.limit("5/minute", exempt_when=bool),
+    "text-made-later": lambda limiter: limiter.limit(lambda: "5/minute"),
+    "shared_limit": lambda limiter: limiter.shared_limit("5/minute", scope="lifts"),
+    "exempt": lambda limiter: limiter.exempt(asleep),
+    "reset": lambda limiter: limiter.reset(),
+    "limiter": lambda limiter: limiter.limiter,
+    "enabled": lambda limiter: limiter.enabled,
+    "get_app_config": lambda limiter: limiter.get_app_config("RATELIMIT_ENABLED"),
+    "slowapi_startup": lambda limiter: limiter.slowapi_startup(),
+}
+
+
+@pytest.mark.parametrize("what", NOT_TAKEN_OVER)
+def test_what_is_not_taken_over_of_slowapi_says_what_to_write_instead(what: str) -> None:
+    with pytest.raises(NotImplementedError, match=r"RATE_LIMIT_DEFAULT|@limiter\.limit"):
+        NOT_TAKEN_OVER[what](limiter)
+
+
+def test_the_limiter_can_be_copied_like_any_object() -> None:
+    assert isinstance(copy(limiter), Limiter)

@@ -8,6 +8,7 @@ import pytest
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
 from sqlalchemy import text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from starlette.responses import StreamingResponse
 from structlog.testing import capture_logs
 
@@ -19,6 +20,17 @@ from tests.support.counters import Rendezvous, counters_table
 from tests.support.databases import fetch
 from tests.support.service import RunningService, run_service
 from tests.support.settings import settings_for
+
+
+class Tables(DeclarativeBase):
+    """Of this file."""
+
+
+class Counter(Tables):
+    __tablename__ = "counters"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    value: Mapped[int]
 
 
 class Change(BaseModel):
@@ -38,6 +50,7 @@ class Stage:
         self.router.add_api_route("/hopeless", self.fail_always, methods=["POST"])
         self.router.add_api_route("/streamed", self.fail_in_the_answer)
         self.router.add_api_route("/lost-while-working", self.lose_connection_once, methods=["POST"])
+        self.router.add_api_route("/lost-before-writing", self.lose_connection_before_writing, methods=["POST"])
         self.router.add_api_route("/lost-at-commit", self.lose_connection_at_commit, methods=["POST"])
         self.router.add_api_route("/lost-and-refused", self.lose_connection_and_refuse, methods=["POST"])
         self.router.add_api_route("/who", who)
@@ -84,6 +97,15 @@ class Stage:
         if self.tries == 1:
             await end_backend_of(session, resources)
         await session.execute(text("UPDATE counters SET value = value + 1 WHERE id = 2"))
+
+    @public
+    async def lose_connection_before_writing(self, session: Session, resources: CurrentResources) -> None:
+        """What is added is written at the end, in front of the commit."""
+        self.tries += 1
+        session.add(Counter(id=3, value=1))
+        with session.no_autoflush:
+            if self.tries == 1:
+                await end_backend_of(session, resources)
 
     @public
     async def lose_connection_at_commit(self, session: Session, resources: CurrentResources) -> None:
@@ -191,6 +213,15 @@ async def test_a_connection_lost_during_the_commit_is_told_and_not_run_again(
 
     assert response.status_code == 503
     assert stage.tries == 1
+
+
+async def test_a_connection_lost_before_the_writing_is_not_taken_for_one_lost_at_the_commit(
+    counting: RunningService, stage: Stage, counters_url: str
+) -> None:
+    response = await counting.client.post("/v1/counters/lost-before-writing")
+
+    assert (response.status_code, stage.tries) == (200, 2)
+    assert await fetch(counters_url, "SELECT value FROM counters WHERE id = 3") == [1]
 
 
 async def test_a_connection_lost_meanwhile_does_not_hide_what_the_route_says(counting: RunningService) -> None:

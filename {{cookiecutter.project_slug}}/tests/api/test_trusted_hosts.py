@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from app.web.middleware.trusted_hosts import TrustedHosts
 from tests.support.service import RunningService, run_service
 from tests.support.settings import settings_for
 
@@ -58,6 +59,27 @@ async def test_any_other_name_is_refused_with_a_problem(running: RunningService,
     assert response.status_code == 400
     assert response.json()["detail"] == "This host name is not served here."
     assert response.json()["request_id"] == response.headers["x-request-id"]
+
+
+async def test_a_name_is_answered_the_same_every_time(running: RunningService) -> None:
+    hosts = ["api.example.com", "evil.com", "API.example.com"] * 2
+
+    answers = [await running.client.get("/health/live", headers={"host": host}) for host in hosts]
+
+    assert [answer.status_code for answer in answers] == [200, 400, 200] * 2
+
+
+async def test_names_that_are_sent_once_are_not_kept() -> None:
+    hosts = TrustedHosts(not_reached, hosts=HOSTS)
+
+    found = [hosts.is_listed(b"%d.evil.com" % number) for number in range(1000)]
+
+    assert not any(found)
+    assert hosts.is_listed.cache_info().currsize < 100
+
+
+async def not_reached(*_: object) -> None:
+    raise AssertionError
 
 
 @pytest.mark.parametrize("second", ["evil.com", "api.example.com"])

@@ -10,7 +10,7 @@ from starlette.routing import Host, Mount, Route
 
 from app.assembly import application
 from app.assembly.management import create_management_app
-from app.assembly.policies import RoutesWithoutPolicy, check_policies, known_scopes, policies_of
+from app.assembly.policies import RoutesRefused, check_policies, known_scopes, policies_of
 from app.assembly.routes import ROUTERS
 from app.health.draining import Draining
 from app.health.report import Health
@@ -18,7 +18,7 @@ from app.observability.metrics import Metrics
 from app.security.principal import Principal
 from app.security.public import public
 from app.web.authentication import API_KEY, requires
-from app.web.dependencies import Session
+from app.web.dependencies import ReadSession, Session
 from app.web.idempotency.dependencies import IdempotencyKey
 from app.web.idempotency.route import IdempotentRoute
 from app.web.rate_limits import LimitedByAddress, limiter
@@ -42,7 +42,7 @@ def refusal_of(endpoint: Any, **options: Any) -> str:
 def said_about(app: FastAPI) -> str:
     try:
         check_policies(app)
-    except RoutesWithoutPolicy as error:
+    except RoutesRefused as error:
         return str(error)
     return ""
 
@@ -70,6 +70,10 @@ async def contradictory(caller: Reader) -> None:
 
 
 async def session_first(session: Session, caller: Reader) -> None:
+    pass
+
+
+async def read_session_first(session: ReadSession, caller: Reader) -> None:
     pass
 
 
@@ -124,7 +128,7 @@ def test_a_service_with_an_undeclared_route_is_not_made(monkeypatch: pytest.Monk
     router.add_api_route("/v1/others", undeclared, methods=["POST", "PUT"])
     monkeypatch.setattr(application, "ROUTERS", [*ROUTERS, router])
 
-    with pytest.raises(RoutesWithoutPolicy) as refused:
+    with pytest.raises(RoutesRefused) as refused:
         unopened_app()
 
     sentences = str(refused.value).splitlines()
@@ -189,10 +193,11 @@ def test_public_and_a_scope_contradict_each_other() -> None:
     assert refusal_of(contradictory) == said
 
 
-def test_a_session_must_not_be_open_while_the_key_is_looked_up() -> None:
+@pytest.mark.parametrize("endpoint", [session_first, read_session_first])
+def test_a_session_must_not_be_open_while_the_key_is_looked_up(endpoint: Any) -> None:
     said = "GET /v1/things opens its session before it knows its caller: put the caller first in its parameters."
 
-    assert refusal_of(session_first) == said
+    assert refusal_of(endpoint) == said
 
 
 async def repeatable(caller: Reader, _key: IdempotencyKey) -> None:

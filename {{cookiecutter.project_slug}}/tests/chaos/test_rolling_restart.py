@@ -14,15 +14,13 @@ from tests.support.databases import Databases
 from tests.support.haproxy import HAPROXY, Proxy, proxy_for
 from tests.support.ports import free_ports
 from tests.support.serving_app import ServingApp, serving
-from tests.support.settings import settings_for
+from tests.support.settings import UNLIMITED, settings_for
 from tests.support.steady_load import Call, percentile, steady_load
 
 SERVICE = "tests.support.playground_service"
 
 # Ten times what the proxy needs to find out.
 DELAY_SECONDS = 1.0
-
-UNLIMITED = {"RATE_LIMIT_DEFAULT": "1000000/minute", "RATE_LIMIT_ADDRESS": "1000000/minute"}
 
 TOY = {"name": "Bear", "count": 1}
 CALLS = [

@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 from fastapi import APIRouter
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.persistence import database as database_module
 from app.persistence.database import Database, open_database
 from app.persistence.database_url import DatabaseURL
 from app.persistence.engine import ConnectionOptions, open_connection
 from app.persistence.errors import DatabaseBusy, DatabaseUnavailable, StatementTimedOut
+from app.resilience.deadline import Deadline
 from app.security.public import public
 from app.web.dependencies import CurrentResources, Session
 from tests.support.counters import counters_table
@@ -23,6 +26,9 @@ from tests.support.settings import settings_for
 from tests.support.waiting import eventually, until
 
 ROUTER = APIRouter(prefix="/v1/database")
+
+# Seconds; a busy machine needs some of it.
+SHORT_BUDGET = 1.0
 
 
 @ROUTER.get("/sleep")
@@ -182,6 +188,25 @@ async def test_a_name_in_the_url_is_the_connections_name(options: ConnectionOpti
     await database.close()
 
 
+async def test_what_was_committed_is_not_cut_off_before_its_answer(
+    database: Database, counters: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = AsyncSession.commit
+
+    async def commit_and_hear_of_it_late(session: AsyncSession) -> None:
+        await commit(session)
+        await asyncio.sleep(SHORT_BUDGET + 0.1)
+
+    monkeypatch.setattr(AsyncSession, "commit", commit_and_hear_of_it_late)
+    async with Deadline(SHORT_BUDGET) as deadline:
+        async with database.transaction() as session:
+            await session.execute(text("UPDATE counters SET value = value + 1"))
+        left = deadline.remaining
+
+    assert left > 0
+    assert await fetch(counters, "SELECT DISTINCT value FROM counters") == [1]
+
+
 async def test_a_transaction_left_idle_is_ended_by_the_server(options: ConnectionOptions) -> None:
     connection = await open_connection(replace(options, idle_in_transaction_timeout=0.05))
     ended = asyncio.Event()
@@ -200,6 +225,22 @@ async def test_a_statement_that_takes_too_long_is_cancelled(options: ConnectionO
         async with database.transaction() as session:
             await session.execute(text("SELECT pg_sleep(10)"))
 
+    await database.close()
+
+
+@pytest.mark.parametrize(
+    ("left", "allowed"), [(4.99, "5s"), (4.81, "5s"), (4.7, "4900ms"), (2.05, "2200ms"), (-1, "200ms")]
+)
+async def test_a_deadline_only_ever_shortens_the_time_for_a_statement(
+    options: ConnectionOptions, monkeypatch: pytest.MonkeyPatch, left: float, allowed: str
+) -> None:
+    monkeypatch.setattr(database_module, "remaining", lambda: left)
+    database = open_database(replace(options, statement_timeout=5), pool_size=1, wait_seconds=1)
+
+    async with database.transaction() as session:
+        shown = await session.scalar(text("SHOW statement_timeout"))
+
+    assert shown == allowed
     await database.close()
 
 

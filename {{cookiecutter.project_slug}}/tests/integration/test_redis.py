@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,19 +15,6 @@ from tests.support.settings import settings_for
 from tests.support.waiting import eventually
 
 TIMEOUT_SECONDS = 0.2
-
-
-@pytest.fixture
-def stopped_valkey(tmp_path: Path) -> Iterator[BreakableValkey]:
-    server = BreakableValkey(tmp_path)
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def valkey(stopped_valkey: BreakableValkey) -> BreakableValkey:
-    stopped_valkey.start()
-    return stopped_valkey
 
 
 @pytest.mark.parametrize("scheme", ["unix", "redis"])

@@ -2,9 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 import httpx2
 import pytest
@@ -13,9 +12,10 @@ from structlog.testing import capture_logs
 from app.cache.moving_windows import MovingWindows
 from app.cache.redis import Redis, open_redis
 from app.core.ids import new_id
-from app.core.rates import Bucket, Rate
+from app.core.rates import Bucket, Rate, Standing
 from app.observability.metrics import Metrics
 from app.security import rate_limiter
+from app.security.local_limit import LocalLimits
 from app.security.rate_limiter import open_rate_limiter
 from tests.support.callers import key_for
 from tests.support.doors import router
@@ -26,14 +26,6 @@ from tests.support.settings import settings_for
 from tests.support.waiting import eventually
 
 ALLOWED = 20
-
-
-@pytest.fixture
-def valkey(tmp_path: Path) -> Iterator[BreakableValkey]:
-    server = BreakableValkey(tmp_path)
-    server.start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture
@@ -198,6 +190,76 @@ async def test_a_request_that_one_limit_refuses_takes_nothing_from_another(redis
 
     assert [[standing.is_refused for standing in both] for both in taken] == [[False, False]] + [[False, True]] * 2
     assert [[standing.left for standing in both] for both in taken] == [[9, 0]] * 3
+
+
+SECOND, HOUR = 1_000_000, 3_600_000_000
+
+
+async def write_string(redis: Redis, key: str, _now: int) -> None:
+    await redis.set(key, "1")
+
+
+async def write_hash(redis: Redis, key: str, _now: int) -> None:
+    await redis.hset(key, "a", "b")
+
+
+async def write_oldest(redis: Redis, key: str, now: int) -> None:
+    await redis.rpush(key, now - SECOND, "nonsense")
+
+
+async def write_newest(redis: Redis, key: str, now: int) -> None:
+    await redis.rpush(key, "inf", now - SECOND)
+
+
+async def write_between(redis: Redis, key: str, now: int) -> None:
+    """Found when what is older has left the window."""
+    await redis.rpush(key, now - SECOND, "", now - 2 * HOUR)
+
+
+async def write_future(redis: Redis, key: str, now: int) -> None:
+    """As when the clock of Redis was set back by an hour."""
+    await redis.rpush(key, *([now + HOUR] * 3))
+
+
+async def write_future_above_past(redis: Redis, key: str, now: int) -> None:
+    """And the oldest of them is from before that."""
+    await redis.rpush(key, now + HOUR, now + HOUR, now - SECOND)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [write_string, write_hash, write_oldest, write_newest, write_between, write_future, write_future_above_past],
+)
+async def test_a_window_that_cannot_be_right_begins_anew_and_disturbs_no_other(
+    redis: Redis, write: Callable[[Redis, str, int], Awaitable[None]]
+) -> None:
+    windows = MovingWindows(redis, prefix="test:")
+    damaged, other = Bucket("default", Rate(3, 3600), "a"), Bucket("default", Rate(3, 3600), "b")
+    seconds, microseconds = await redis.time()
+    await windows.take([other])
+    await write(redis, windows.key_of(damaged), seconds * SECOND + microseconds)
+
+    taken = await asyncio.gather(*(windows.take([bucket]) for bucket in (damaged, damaged, other)))
+
+    assert [(standing.left, standing.is_refused) for [standing] in taken] == [(2, False), (1, False), (1, False)]
+    assert taken[0][0].seconds == 3600
+
+
+async def test_without_redis_two_limits_of_one_rate_are_as_separate_as_with_it(redis: Redis) -> None:
+    windows, local = MovingWindows(redis, prefix="test:"), LocalLimits()
+    rate = Rate(2, 3600)
+    one, other, changed = Bucket("route", rate, "a"), Bucket("route-2", rate, "a"), Bucket("route", Rate(3, 3600), "a")
+    requests = [[one, other], [one], [one, other], [other], [other], [changed]]
+
+    shared = [await windows.take(buckets) for buckets in requests]
+    alone = [local.take(buckets) for buckets in requests]
+
+    assert what_is_left(alone) == what_is_left(shared)
+    assert what_is_left(shared) == [[1, 1], [0], [0, 1], [0], [0], [2]]
+
+
+def what_is_left(taken: list[list[Standing]]) -> list[list[int]]:
+    return [[standing.left for standing in standings] for standings in taken]
 
 
 async def test_one_that_gives_up_does_not_disturb_the_others(redis: Redis) -> None:

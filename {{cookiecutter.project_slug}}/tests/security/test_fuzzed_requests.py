@@ -2,23 +2,21 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from app.assembly import protocol
 from app.assembly.policies import known_scopes
 from app.web.middleware.security_headers import ONLY_ON_HTTPS, security_headers
 from app.web.problems import MEDIA_TYPE, Problem
 from tests.support import playground
 from tests.support.answers import Answer, answers_in
+from tests.support.impatience import SECONDS
 from tests.support.raw_http import raw_connection
 from tests.support.service import RunningService, run_service
 from tests.support.settings import settings_for
-
-SECONDS = 0.3
 
 SECURITY = {name.decode(): [value.decode()] for name, value in security_headers() if name != ONLY_ON_HTTPS}
 
@@ -167,13 +165,6 @@ def streams() -> st.SearchStrategy[bytes]:
     return mostly(b"", some_bytes(200)).flatmap(
         lambda noise: st.lists(requests(), min_size=1, max_size=3).map(b"".join) if not noise else st.just(noise)
     )
-
-
-@pytest.fixture(scope="module")
-def impatient() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(protocol, "HEAD_SECONDS", SECONDS)
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -1,22 +1,22 @@
 """What never becomes a request: no middleware sees it, and still it is bounded, and answered like everything else."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
-from app.assembly import protocol
 from app.security.public import public
+from app.web import protocol
 from app.web.middleware.security_headers import ONLY_ON_HTTPS, security_headers
 from app.web.problems import Problem
 from tests.support.answers import Answer, answers_in
+from tests.support.impatience import SECONDS
 from tests.support.raw_http import head, raw_connection
 from tests.support.service import RunningService, run_service
 from tests.support.settings import settings_for
 from tests.support.waiting import until
 
-SECONDS = 0.3
 LONGEST = 20 * SECONDS
 
 SECURITY = {name.decode(): [value.decode()] for name, value in security_headers() if name != ONLY_ON_HTTPS}
@@ -28,18 +28,17 @@ router = APIRouter(prefix="/v1/slow")
 answering = asyncio.Event()
 
 
+@router.post("")
+@public
+async def read_body(request: Request) -> int:
+    return len(await request.body())
+
+
 @router.get("")
 @public
 async def answer_when_told() -> str:
     await asyncio.wait_for(answering.wait(), LONGEST)
     return "done"
-
-
-@pytest.fixture(scope="module")
-def impatient() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(protocol, "HEAD_SECONDS", SECONDS)
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +89,38 @@ async def test_a_head_without_an_end_is_refused(running: RunningService) -> None
     [answer] = await answers_to(running, head("GET", "/")[:-2], *[b"X-Long: " + b"x" * 10_000 + b"\r\n"] * 7)
 
     assert (answer.status, Problem.model_validate_json(answer.body).detail) == (431, "The headers are too long.")
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        head("GET", "/health/live", f"X-Long: {'x' * 100_000}"),
+        head("GET", "/health/live", *["X: x"] * 13_000),
+        head("GET", f"/health/live?{'x' * 100_000}"),
+    ],
+)
+async def test_a_head_that_is_too_long_is_refused_even_if_it_arrives_at_once(
+    running: RunningService, sent: bytes
+) -> None:
+    *_, answer = await answers_to(running, sent)
+
+    assert (answer.status, Problem.model_validate_json(answer.body).detail) == (431, "The headers are too long.")
+
+
+async def test_a_head_is_not_refused_for_what_arrives_before_and_behind_it(
+    running: RunningService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "LONGEST_HEAD_BYTES", 4_000)  # so that much more still arrives in one read
+    upload = head("POST", "/nowhere", f"X-Long: {'x' * 3_500}", "Content-Length: 20000") + b"x" * 20_000
+
+    async with raw_connection(running.client.base_url) as connection:
+        await connection.send(upload[:20], upload[20:] + CLOSING[:20])
+        first = await connection.status()
+        await connection.send(CLOSING[20:])
+        rest = await connection.rest()
+
+    assert first == 404
+    assert b"HTTP/1.1 200 OK\r\n" in rest
 
 
 @pytest.mark.parametrize("before", [b"", head("GET", "/health/live")])
@@ -161,6 +192,14 @@ async def test_what_follows_a_body_is_no_header(running: RunningService) -> None
 
     assert first.status == 405
     assert first.all("x-request-id") != ["from-a-trailer"]
+
+
+async def test_what_follows_a_body_is_no_longer_than_a_head(running: RunningService) -> None:
+    start = head("POST", "/v1/slow", "Transfer-Encoding: chunked") + b"2\r\n{}\r\n0\r\nX: "
+
+    [answer] = await answers_to(running, start, *[b"x" * 10_000] * 8)
+
+    assert (answer.status, Problem.model_validate_json(answer.body).detail) == (431, "The headers are too long.")
 
 
 @pytest.mark.parametrize("upgrade", ["h2c", "websocket"])

@@ -11,6 +11,9 @@ SECRET_KEY = "only-for-tests-0123456789-abcdefghij"
 # Tests of limits give their own.
 NEVER_REACHED = "1000000/minute"
 
+# The same, for processes of their own.
+UNLIMITED = dict.fromkeys(("RATE_LIMIT_DEFAULT", "RATE_LIMIT_ADDRESS"), NEVER_REACHED)
+
 
 def forget_environment() -> dict[str, str]:
     """Take our variables out of the environment; returns what was there."""

@@ -16,7 +16,6 @@ from sqlalchemy import TextClause
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app.assembly import application, caller_limits, instruments, policies, routes, server
-from app.assembly.protocol import BoundedProtocol
 from app.cli import config
 from app.core.versions import SeenVersions
 from app.health import draining
@@ -59,6 +58,7 @@ from app.web.middleware.security_headers import SecurityHeaders
 from app.web.middleware.transaction_retry import TransactionRetry
 from app.web.middleware.trusted_hosts import TrustedHosts
 from app.web.pagination import Cursors
+from app.web.protocol import BoundedProtocol
 from app.web.rate_limits import CallerLimits
 from tests.features.orders.switches import SWITCHES as ORDERS  # option: example
 from tests.support.switching import (
@@ -192,6 +192,7 @@ SWITCHES: dict[str, Switch] = {
     "redacted-keys": replaced(redaction, "API_KEY", re.compile("(?!)")),
     "api-reference": replaced(application, "api_reference_router", lambda **_: APIRouter()),
     "commit-first": commit_after_answering,
+    "read-sessions": replaced(database.Database, "reading", database.Database.transaction),
     "fair-queue": replaced(database.Database, "turn", without_waiting),
     "dead-connections": replaced(engine, "refuse_closed_connection", lambda *_: None),
     "refused-values": replaced(errors, "MEANINGS", {}),

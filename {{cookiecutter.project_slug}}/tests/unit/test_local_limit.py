@@ -87,6 +87,31 @@ def test_there_is_one_more_when_it_says_so(rate: Rate, pauses: list[float]) -> N
     assert limit.left("caller", clock())[0] == left + 1
 
 
+@given(rate=RATES, pauses=PAUSES)
+def test_what_is_given_back_was_never_taken(rate: Rate, pauses: list[float]) -> None:
+    clock = Clock()
+    limit = LocalLimit(rate, clock=clock)
+    times_let_through(limit, clock, pauses)
+    clock.advance(limit.interval)
+
+    before = limit.left("caller", clock())
+    limit.take("caller")
+    limit.give_back("caller")
+
+    assert limit.left("caller", clock()) == pytest.approx(before)
+
+
+def test_there_is_never_more_than_the_whole_allowance() -> None:
+    clock = Clock()
+    limit = LocalLimit(Rate(2, 60), clock=clock)
+    limit.take("a")
+    clock.advance(60)
+    limit.give_back("a")
+    limit.give_back("b")
+
+    assert [limit.take(key) == 0 for key in ("a", "a", "a", "b", "b", "b")] == [True, True, False] * 2
+
+
 @pytest.mark.parametrize(("amount", "passing"), [(8, 2), (9, 2), (4, 1), (3, 1), (1, 1)])
 def test_what_costs_more_passes_more_seldom_but_not_never(amount: int, passing: int) -> None:
     limit = LocalLimit(Rate(amount, 60), clock=Clock())

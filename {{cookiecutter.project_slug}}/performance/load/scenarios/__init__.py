@@ -12,8 +12,9 @@ SCENARIOS: dict[str, Scenario] = {
     "users": Crowd(PLAIN, p95_ms=5, p99_ms=10),
     "reads": Crowd(STORED, p95_ms=10, p99_ms=25),
     "fairness": Fairness(),
-    "overload": Overload(times=1.5),
-    "spike": Overload(times=3),
+    "overload": Overload(times=1.5, least_goodput_percent=90),
+    # Each refusal costs a part of what an answer costs, so more is not to be had: decision 9.
+    "spike": Overload(times=3, least_goodput_percent=60),
     "connections": Connections(),
     "soak": Soak(),
 }

@@ -21,7 +21,6 @@ CALM_SECONDS = 3.0
 RECOVERY_SECONDS = 1.0
 
 REFUSED = 503
-LEAST_GOODPUT_PERCENT = 90
 MOST_P95_MS = 100
 MOST_FAILURES_PERCENT = 0.1
 
@@ -35,6 +34,7 @@ class Overload(Scenario):
     """So many times the capacity, which is measured first: calm, overload, a second to recover, calm."""
 
     times: float
+    least_goodput_percent: float
     usual = Size(users=CLIENTS, seconds=8)
 
     async def run(self, service: Service, size: Size) -> Findings:
@@ -45,7 +45,7 @@ class Overload(Scenario):
         return Findings(
             requests=len(during),
             verdicts=[
-                goodput(during, capacity * size.seconds),
+                goodput(during, capacity * size.seconds, at_least_percent=self.least_goodput_percent),
                 latency(during, 95, at_most_ms=MOST_P95_MS),
                 neither_answered_nor_refused(during),
                 failures(after, at_most_percent=MOST_FAILURES_PERCENT).named("failures a second later"),
@@ -66,12 +66,10 @@ async def capacity_of(service: Service, size: Size) -> float:
     return good / CAPACITY_SECONDS
 
 
-def goodput(answers: Sequence[Answer], capacity: float) -> Verdict:
+def goodput(answers: Sequence[Answer], capacity: float, *, at_least_percent: float) -> Verdict:
     """What is answered well, of what could be answered if nobody else asked."""
     good = sum(answer.status == OK for answer in answers)
-    return Verdict(
-        what="goodput", measured=100 * good / capacity, threshold=LEAST_GOODPUT_PERCENT, unit="%", is_floor=True
-    )
+    return Verdict(what="goodput", measured=100 * good / capacity, threshold=at_least_percent, unit="%", is_floor=True)
 
 
 def neither_answered_nor_refused(answers: Sequence[Answer]) -> Verdict:

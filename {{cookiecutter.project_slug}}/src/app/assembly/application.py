@@ -18,7 +18,7 @@ from app.web.problems import HANDLERS
 def create_app(settings: Settings) -> FastAPI:
     """The whole service, the same for production and for tests. It connects to nothing until its lifespan begins.
 
-    Raises `RoutesWithoutPolicy` when a route does not say who may call it.
+    Raises `RoutesRefused` when a route does not say who may call it, or asks for what it would not get.
     """
     identity = service_identity()
     instruments = open_instruments(settings)

@@ -1,4 +1,7 @@
-"""Opens the limits of callers: shared by all processes if there is a Redis."""
+"""Opens the limits of callers: shared by all processes if there is a Redis.
+
+They are no part of `Resources`, which the worker opens too: it counts nobody, and must not say that it counts alone.
+"""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

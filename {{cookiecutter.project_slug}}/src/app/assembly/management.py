@@ -9,7 +9,6 @@ from fastapi import FastAPI, Response
 from starlette.middleware import Middleware
 
 from app.assembly.policies import check_policies
-from app.assembly.protocol import BoundedProtocol
 from app.assembly.routes import add_routes
 from app.assembly.sockets import listen
 from app.health import routes as health_routes
@@ -21,6 +20,7 @@ from app.web.middleware.edge import Edge
 from app.web.middleware.request_context import RequestContext
 from app.web.middleware.security_headers import SecurityHeaders
 from app.web.problems import HANDLERS
+from app.web.protocol import BoundedProtocol
 
 
 class BackgroundServer(uvicorn.Server):

@@ -1,4 +1,4 @@
-"""Deny by default: every route says who may call it, or the service does not start."""
+"""Deny by default: every route says who may call it, and gets what it asks for, or the service does not start."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from fastapi.routing import RouteContext, iter_route_contexts
 from app.core.checks import CheckFailed
 from app.security.public import is_public
 from app.web.authentication import API_KEY
-from app.web.dependencies import open_session
+from app.web.dependencies import open_read_session, open_session
 from app.web.idempotency.dependencies import accept_key
 from app.web.idempotency.route import IdempotentRoute
 from app.web.rate_limits import limit_address, rates_on
@@ -33,21 +33,25 @@ class Policy:
         return " ".join([*sorted(self.route.methods or ()), self.route.path or "/"])
 
 
-class RoutesWithoutPolicy(CheckFailed):
-    """The application must not be served like this. The message has a sentence for each route, saying what to write."""
+class RoutesRefused(CheckFailed):
+    """The application must not be served like this. Its message has a sentence for each mistake: what to write."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
 
 
 def check_policies(app: FastAPI) -> None:
-    """Raises `RoutesWithoutPolicy` unless each route of the application is public or needs a scope."""
+    """Raises `RoutesRefused` unless each route of the application is public or needs a scope.
+
+    It must also count the limits that it declares, store answers if it takes keys, and know its caller before it
+    opens a session.
+    """
     problems = [problem for policy in policies_of(app) for problem in problems_of(policy)]
     # FastAPI keeps these apart and lists them nowhere in public.
     if any(app.router._iter_low_priority_routes()):  # noqa: SLF001
         problems.append("What `frontend()` serves cannot say who may read it: mount `public(StaticFiles(…))` instead.")
     if problems:
-        raise RoutesWithoutPolicy(problems)
+        raise RoutesRefused(problems)
 
 
 def known_scopes(app: FastAPI) -> list[str]:
@@ -84,8 +88,13 @@ def depth_first(dependant: Dependant) -> Iterator[Dependant]:
         yield inner
 
 
-def problems_of(policy: Policy) -> Iterator[str]:
+def problems_of(policy: Policy) -> list[str]:
     """A sentence for each mistake."""
+    rules = (caller_problems, key_problems, limit_problems, session_problems)
+    return [problem for rule in rules for problem in rule(policy)]
+
+
+def caller_problems(policy: Policy) -> Iterator[str]:
     if not policy.is_public and not policy.scopes:
         yield (
             f"{policy.name} does not say who may call it: give it a caller, such as "
@@ -93,20 +102,30 @@ def problems_of(policy: Policy) -> Iterator[str]:
         )
     if policy.is_public and policy.scopes:
         yield f"{policy.name} is marked `@public` and needs {' '.join(policy.scopes)}: remove one of the two."
-    if takes_key(policy.route) and not policy.scopes:
+
+
+def key_problems(policy: Policy) -> Iterator[str]:
+    if not takes_key(policy.route):
+        return
+    if not policy.scopes:
         yield f"{policy.name} takes an Idempotency-Key, and has no caller whose key it is: give it a caller first."
-    if takes_key(policy.route) and not isinstance(policy.route.original_route, IdempotentRoute):
+    if not isinstance(policy.route.original_route, IdempotentRoute):
         yield (
             f"{policy.name} takes an Idempotency-Key, and its router cannot store answers: "
             "make it with `APIRouter(…, route_class=IdempotentRoute)`."
         )
+
+
+def takes_key(route: RouteContext) -> bool:
+    return any(step.call is accept_key for step in steps_of(route))
+
+
+def limit_problems(policy: Policy) -> Iterator[str]:
     if rates_on(policy.route.endpoint) and not counts_requests(policy.route):
         yield (
             f"{policy.name} declares a limit that nobody counts: name a caller, or add "
             "`dependencies=[LimitedByAddress]` to its decorator."
         )
-    if policy.scopes and opens_session_too_early(policy.route):
-        yield f"{policy.name} opens its session before it knows its caller: put the caller first in its parameters."
 
 
 def counts_requests(route: RouteContext) -> bool:
@@ -114,11 +133,13 @@ def counts_requests(route: RouteContext) -> bool:
     return any(step.call in {API_KEY, limit_address} for step in steps_of(route))
 
 
+def session_problems(policy: Policy) -> Iterator[str]:
+    if policy.scopes and opens_session_too_early(policy.route):
+        yield f"{policy.name} opens its session before it knows its caller: put the caller first in its parameters."
+
+
 def opens_session_too_early(route: RouteContext) -> bool:
     """Whether looking up the key would take a second connection. With all in use, each would wait for another's."""
     calls = [step.call for step in steps_of(route)]
-    return open_session in calls and calls.index(open_session) < calls.index(API_KEY)
-
-
-def takes_key(route: RouteContext) -> bool:
-    return any(step.call is accept_key for step in steps_of(route))
+    before = calls[: calls.index(API_KEY)]
+    return open_session in before or open_read_session in before

@@ -25,5 +25,5 @@ def add_routes(app: FastAPI, *routers: APIRouter) -> None:
     for router in routers:
         for route in router.routes:
             if isinstance(route, APIRoute):
-                route.operation_id = operation_id(route)
+                route.operation_id = route.operation_id or operation_id(route)
         app.router.routes.extend(router.routes)

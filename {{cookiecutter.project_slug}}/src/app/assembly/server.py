@@ -1,6 +1,7 @@
 """Serves the public port, and stops in the order that loses no request."""
 
 import asyncio
+import gc
 import signal
 import socket
 from math import ceil
@@ -13,10 +14,10 @@ import uvicorn
 from app.assembly.application import create_app
 from app.assembly.ending import end_within
 from app.assembly.instruments import open_log
-from app.assembly.protocol import BoundedProtocol
 from app.assembly.sockets import listen
 from app.health.draining import Draining
 from app.settings import Settings, essentials
+from app.web.protocol import BoundedProtocol
 
 log = structlog.get_logger()
 
@@ -36,6 +37,10 @@ def serve(settings: Settings) -> None:
     with listen(settings.host, settings.port, variable="PORT") as opened:
         config = uvicorn.Config(app, **uvicorn_options(settings))
         server = DrainingServer(config, draining=app.state.draining, delay_seconds=settings.shutdown.delay_seconds)
+        # What stands by now stays until the end. Without this each large body makes the collector walk over all of it,
+        # while nobody else is served (measured: 1 MB of empty lists took 690 ms, and takes 160).
+        gc.collect()
+        gc.freeze()
         server.run(sockets=[opened])
 
 

@@ -8,8 +8,7 @@ one, so that a busy process asks once for many requests.
 
 import asyncio
 from collections.abc import Sequence
-
-from redis.exceptions import RedisError
+from contextvars import Context
 
 from app.cache.redis import Redis
 from app.core.rates import Bucket, Standing
@@ -25,14 +24,30 @@ local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
 local answer = {}
 
+-- Of what somebody else wrote nothing can be counted, and of what is later than now, since the clock was set
+-- back, everybody would have to wait for as long as that.
+local function is_time(item)
+  return string.find(item, '^%d+$') and tonumber(item) <= now
+end
+
+local function begin_anew(key)
+  redis.call('DEL', key)
+  return now
+end
+
 local function oldest_of(i)
-  local window = tonumber(ARGV[3 * i - 1])
-  local oldest = redis.call('LINDEX', KEYS[i], -1)
-  while oldest and tonumber(oldest) <= now - window do
-    redis.call('RPOP', KEYS[i])
-    oldest = redis.call('LINDEX', KEYS[i], -1)
+  local key, window = KEYS[i], tonumber(ARGV[3 * i - 1])
+  local kind = redis.call('TYPE', key).ok
+  if kind == 'none' then return now end
+  if kind ~= 'list' or not is_time(redis.call('LINDEX', key, 0)) then return begin_anew(key) end
+  local oldest = redis.call('LINDEX', key, -1)
+  while oldest do
+    if not is_time(oldest) then return begin_anew(key) end
+    if tonumber(oldest) > now - window then return tonumber(oldest) end
+    redis.call('RPOP', key)
+    oldest = redis.call('LINDEX', key, -1)
   end
-  return tonumber(oldest or now)
+  return now
 end
 
 local first = 1
@@ -80,23 +95,25 @@ class MovingWindows:
         """One from each, or none from any if one of them is empty. Raises `WindowsUnavailable`."""
         answered: asyncio.Future[list[Standing]] = asyncio.get_running_loop().create_future()
         self.questions.append((buckets, answered))
-        if self.asking is None:
-            self.asking = asyncio.create_task(self.ask())
+        if self.asking is None or self.asking.done():
+            self.asking = asyncio.create_task(self.ask(), context=Context())  # for many requests
         return await answered
 
     async def ask(self) -> None:
-        """Until nobody asks any more. When Redis fails, nobody who waits for it is made to wait for longer."""
+        """Until nobody asks any more. However it ends, nobody who waits for it is made to wait for longer."""
+        asked: Sequence[Question] = []
+        cause = "the question was cancelled"
         try:
             while self.questions:
                 asked, self.questions = self.questions[:MOST_AT_ONCE], self.questions[MOST_AT_ONCE:]
                 await self.ask_together(asked)
-        except (RedisError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - an answer that we cannot read must not leave them waiting either
+            cause = f"{type(error).__name__}: {error}"
+        finally:
             unanswered, self.questions = [*asked, *self.questions], []
             for _buckets, answered in unanswered:
                 if not answered.done():
-                    answered.set_exception(WindowsUnavailable(str(error)))
-        finally:
-            self.asking = None
+                    answered.set_exception(WindowsUnavailable(cause))
 
     async def ask_together(self, asked: Sequence[Question]) -> None:
         buckets = [bucket for group, _answered in asked for bucket in group]

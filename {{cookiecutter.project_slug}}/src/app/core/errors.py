@@ -80,4 +80,4 @@ class DeadlineExceeded(ServiceError):
     """The request was not answered in its time. Nobody knows how far it came."""
 
     def __init__(self) -> None:
-        super().__init__("The request took longer than it may. What it had begun was cancelled.")
+        super().__init__("The request took longer than it may. What was not committed by then was undone.")

@@ -3,15 +3,13 @@
 from typing import Protocol
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.jobs.job import Job
 from app.jobs.sql import sql
-from app.persistence.database import Database
+from app.persistence.deleting import HasDatabase, delete_in_batches
 
 log = structlog.get_logger()
-
-# One transaction's worth: short enough for the statement's time limit.
-BATCH = 1000
 
 # A job's status and its last event agree; those that failed stay until an operator has dealt with them.
 PRUNE = sql("""
@@ -32,22 +30,16 @@ class PruneJobs(Job):
     time_limit_seconds = 600.0
 
 
-class KeepsJobs(Protocol):
+class KeepsJobs(HasDatabase, Protocol):
     """What pruning needs to be handed."""
-
-    @property
-    def database(self) -> Database: ...
 
     @property
     def keep_jobs_days(self) -> int: ...
 
 
 async def prune_jobs(_job: PruneJobs, resources: KeepsJobs) -> None:
-    """In batches: what was deleted stays deleted if it is interrupted."""
-    pruned, batch = 0, BATCH
-    while batch == BATCH:
-        async with resources.database.transaction() as session:
-            found = await session.execute(PRUNE, {"days": resources.keep_jobs_days, "batch": BATCH})
-            batch = len(found.all())
-        pruned += batch
-    log.info("jobs_pruned", count=pruned)
+    async def forget_some(session: AsyncSession, limit: int) -> int:
+        found = await session.execute(PRUNE, {"days": resources.keep_jobs_days, "batch": limit})
+        return len(found.all())
+
+    log.info("jobs_pruned", count=await delete_in_batches(resources.database, forget_some))

@@ -4,7 +4,7 @@ Unavailable
 ├── DatabaseUnavailable    no connection can be had
 ├── DatabaseBusy           no connection became free in time
 ├── StatementTimedOut      a statement took longer than allowed
-└── SchemaMissing          a table or a column is not there (yet)
+└── SchemaMissing          a table is not there (yet)
 ValueNotStorable           an InvalidRequest: PostgreSQL has no place for it
 TransactionRolledBack      nothing was written; running the whole transaction again may succeed
 """
@@ -68,8 +68,7 @@ MEANINGS: dict[str, type[Exception]] = {
     "25P03": StatementTimedOut,  # the idle transaction
     "25P04": StatementTimedOut,  # the whole transaction
     READ_ONLY: DatabaseUnavailable,
-    "42P01": SchemaMissing,  # a table
-    "42703": SchemaMissing,  # a column
+    "42P01": SchemaMissing,  # a table; a column that is not there is a crash, or nobody would hear of our mistakes
     "22021": ValueNotStorable,  # U+0000 in a text
     "22P05": ValueNotStorable,  # U+0000 in a JSON document
 }

@@ -57,6 +57,6 @@ class AdaptiveLimit:
 
     def ratio(self) -> float:
         """By what the limit is multiplied. One that was not reached has not been tried, so it does not grow."""
-        most = MOST_RATIO if self.was_reached else 1.0
         average = self.waited / self.samples
-        return max(LEAST_RATIO, min(most, TARGET_SECONDS / max(average, TARGET_SECONDS / MOST_RATIO)))
+        wanted = TARGET_SECONDS / average if average else MOST_RATIO
+        return min(max(wanted, LEAST_RATIO), MOST_RATIO if self.was_reached else 1.0)

@@ -68,10 +68,6 @@ class ConcurrencyLimit:
         self.in_flight += has_room
         return has_room
 
-    def enter_anyway(self) -> None:
-        """For one who had left for a while and cannot stand in line again."""
-        self.in_flight += 1
-
     async def wait(self, priority: Priority) -> None:
         """Wait in line until let in. Raises `Overloaded`."""
         place = self.take_place(priority)

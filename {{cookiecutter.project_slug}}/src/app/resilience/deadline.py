@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from math import inf
 from types import TracebackType
@@ -16,17 +18,18 @@ class Deadline:
     `lift` takes it away.
     """
 
-    __slots__ = ("before", "ends_at", "paused_at", "timer")
+    __slots__ = ("before", "clock", "ends_at", "paused_at", "timer")
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.before = _current.get()
-        self.ends_at = time.monotonic() + min(seconds, inf if self.before is None else self.before.remaining)
+        self.clock = clock
+        self.ends_at = clock() + min(seconds, inf if self.before is None else self.before.remaining)
         self.paused_at = 0.0
 
     @property
     def remaining(self) -> float:
         """Seconds; below 0 when it has passed, infinite when it was lifted."""
-        return self.ends_at - time.monotonic()
+        return self.ends_at - self.clock()
 
     async def __aenter__(self) -> "Deadline":
         self.timer = asyncio.timeout(self.remaining)
@@ -45,12 +48,12 @@ class Deadline:
 
     def pause(self) -> None:
         """Something outside takes its time, which is limited elsewhere."""
-        self.paused_at = time.monotonic()
+        self.paused_at = self.clock()
         self.set_timer(None)
 
     def resume(self) -> None:
         """Go on with what was left."""
-        self.ends_at += time.monotonic() - self.paused_at
+        self.ends_at += self.clock() - self.paused_at
         if self.ends_at < inf:
             self.set_timer(asyncio.get_running_loop().time() + self.remaining)
 
@@ -71,3 +74,17 @@ def remaining() -> float:
     """Seconds that are left for the work in this context; infinite without a deadline, below 0 when it has passed."""
     current = _current.get()
     return inf if current is None else current.remaining
+
+
+@contextmanager
+def suspended() -> Iterator[None]:
+    """For what must not be cut off half-way, and has a limit of its own: the deadline's time stands still meanwhile."""
+    current = _current.get()
+    if current is None:
+        yield
+        return
+    current.pause()
+    try:
+        yield
+    finally:
+        current.resume()

@@ -1,17 +1,20 @@
 """Tells who calls, and whether the caller may do what it asks for."""
 
+import asyncio
 import hmac
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
-from math import ceil
+from functools import partial
+from math import ceil, inf
 
 import structlog
 
 from app.core.rates import Rate
 from app.observability.metrics import Metrics
 from app.persistence.database import Database
+from app.resilience.deadline import Deadline
 from app.security.errors import ApiKeyMissing, ApiKeyRefused, InsufficientScope, TooManyKeysRefused
 from app.security.keys import Key, parse_key
 from app.security.limit_refusals import LimitRefusals
@@ -48,7 +51,8 @@ class Callers:
 
     A key that was found good is not looked up again for `CACHE_SECONDS`; a revoked or expired one
     stops working within that time. An address from which more keys were refused than the rate `refused` allows has to
-    wait before any other key of its is looked up.
+    wait before it may try another one; keys that have been good are looked up all the same. A look-up that was begun is
+    finished, also when its request is given up: what it costs is paid, and nobody throws connections away.
     """
 
     def __init__(
@@ -59,6 +63,8 @@ class Callers:
         self.limit_refusals = LimitRefusals(metrics)
         self.clock = clock
         self.verified = VerifiedKeys(seconds=CACHE_SECONDS, most=MOST_CACHED, clock=clock)
+        self.asked: dict[Key, asyncio.Task[Principal]] = {}
+        self.verifying: set[asyncio.Task[Principal]] = set()
         self.refusals = {reason: metrics.caller_refusals.labels(reason) for reason in Refusal}
 
     async def identify(self, credentials: str | None, *, address: str) -> Principal:
@@ -73,17 +79,44 @@ class Callers:
         if key is None:
             self.record(Refusal.MALFORMED)
             raise ApiKeyRefused
-        return self.verified.get(key) or await self.verify(key, address)
+        return self.verified.get(key) or await self.verify_together(key, address)
 
     def recognises(self, credentials: str) -> bool:
         """Whether this is a key that was found good when it was last looked up. Asks nobody, and counts nothing."""
         key = parse_key(credentials)
         return key is not None and self.verified.has_been_good(key)
 
+    async def verify_together(self, key: Key, address: str) -> Principal:
+        """One query for all requests that come with this key meanwhile. If it finds no caller, each asks for itself."""
+        if asked := self.asked.get(key):
+            await asyncio.wait([asked])
+            if caller := self.verified.get(key):
+                return caller
+        verifying = self.asked[key] = asyncio.create_task(self.verify_without_deadline(key, address))
+        self.verifying.add(verifying)
+        verifying.add_done_callback(partial(self.end, key))
+        await asyncio.wait([verifying])  # which goes on when this request is cancelled
+        return verifying.result()
+
+    def end(self, key: Key, verifying: asyncio.Task[Principal]) -> None:
+        """Nobody may be left who wants to know how it went."""
+        self.verifying.discard(verifying)
+        if self.asked.get(key) is verifying:
+            del self.asked[key]
+        if not verifying.cancelled():
+            verifying.exception()
+
+    async def verify_without_deadline(self, key: Key, address: str) -> Principal:
+        """Callers choose their deadlines. The time-outs of the pool and of its statements hold."""
+        async with Deadline(inf) as deadline:
+            deadline.lift()
+            return await self.verify(key, address)
+
     async def verify(self, key: Key, address: str) -> Principal:
+        """A key that has been good is always looked up, so that nobody's wrong keys lock it out."""
         asked_at = self.clock()
-        self.check_address(address, asked_at)
-        row = await self.look_up(key.prefix)
+        is_known = self.verified.has_been_good(key)
+        row = await (self.look_up(key.prefix) if is_known else self.look_up_unknown(key.prefix, address))
         reason = fault_of(key, row)
         if row is None or reason:
             self.verified.forget(key)
@@ -94,16 +127,30 @@ class Callers:
         self.verified.put(key, caller, asked_at=asked_at)
         return caller
 
-    def check_address(self, address: str, now: float) -> None:
+    async def look_up_unknown(self, prefix: str, address: str) -> ApiKey | None:
+        """Counts as refused while it is under way, or many at once would all be let through."""
+        self.check_address(address)
+        try:
+            return await self.look_up(prefix)
+        finally:
+            self.refused.give_back(address)
+
+    def check_address(self, address: str) -> None:
         """A query for each unknown key would let anybody keep the database busy. Raises `TooManyKeysRefused`."""
-        if wait := self.refused.wait(address, now):
+        if wait := self.refused.take(address):
             self.limit_refusals.record("refused-keys", whom=address)
             raise TooManyKeysRefused(retry_after=ceil(wait))
 
     async def look_up(self, prefix: str) -> ApiKey | None:
-        """In a transaction of its own, whose connection is free again before the request asks for one."""
-        async with self.database.transaction() as session:
+        """In a session of its own, whose connection is free again before the request asks for one."""
+        async with self.database.reading() as session:
             return await ApiKeyRepository(session).find(prefix)
+
+    async def close(self) -> None:
+        """Nobody waits for an answer any more."""
+        for verifying in self.verifying:
+            verifying.cancel()
+        await asyncio.gather(*self.verifying, return_exceptions=True)
 
     def demand(self, caller: Principal, scope: str) -> None:
         """Raises `InsufficientScope` unless the caller has this scope."""

@@ -41,6 +41,11 @@ class LocalLimit:
         self.forget_one(now)
         return seconds
 
+    def give_back(self, key: str) -> None:
+        """One that was taken, as if it had not been."""
+        if key in self.whole_at:
+            self.whole_at[key] -= self.interval
+
     def wait(self, key: str, now: float, *, cost: int = 1) -> float:
         """How many seconds until one could be taken; 0 if now."""
         seconds = self.whole_at_after(key, now, cost) - now - self.rate.seconds
@@ -64,11 +69,11 @@ class LocalLimit:
 
 
 class LocalLimits:
-    """One for each rate, which together count requests that several limits hold for."""
+    """One for each limit, which together count requests that several limits hold for."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
-        self.limits: dict[Rate, LocalLimit] = {}
+        self.limits: dict[tuple[str, Rate], LocalLimit] = {}
 
     def take(self, buckets: Sequence[Bucket]) -> list[Standing]:
         """One from each, or none from any if one of them is empty."""
@@ -84,7 +89,8 @@ class LocalLimits:
         return Standing(bucket, left, wait or seconds, is_refused=wait > 0)
 
     def limit_of(self, bucket: Bucket) -> LocalLimit:
-        """The limits stand in the code, so there are few."""
-        if bucket.rate not in self.limits:
-            self.limits[bucket.rate] = LocalLimit(bucket.rate, clock=self.clock)
-        return self.limits[bucket.rate]
+        """By name and rate, as Redis has them. The limits stand in the code, so there are few."""
+        place = (bucket.limit, bucket.rate)
+        if place not in self.limits:
+            self.limits[place] = LocalLimit(bucket.rate, clock=self.clock)
+        return self.limits[place]

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from contextvars import Context
 
 import structlog
 
@@ -52,7 +53,8 @@ class RateLimiter:
         if not self.is_local:
             self.set_local(is_local=True)
             log.warning("rate_limits_local", cause=cause)
-            self.returning = asyncio.create_task(self.return_to(windows))
+            # In no request's context: the line that says when it is over must not name whoever found the outage.
+            self.returning = asyncio.create_task(self.return_to(windows), context=Context())
 
     async def return_to(self, windows: MovingWindows) -> None:
         """Count together as soon as that works again."""

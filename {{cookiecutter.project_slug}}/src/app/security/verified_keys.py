@@ -1,5 +1,6 @@
 """Remembers for a moment which keys were found good, so that most requests ask the database nothing."""
 
+from collections import OrderedDict
 from collections.abc import Callable
 
 from app.security.keys import Key
@@ -20,7 +21,8 @@ class VerifiedKeys:
         self.seconds = seconds
         self.most = most
         self.clock = clock
-        self.found: dict[Fingerprint, tuple[float, Principal]] = {}
+        # A plain dict takes ever longer to find its first entry, the more of them have been deleted.
+        self.found: OrderedDict[Fingerprint, tuple[float, Principal]] = OrderedDict()
 
     def get(self, key: Key) -> Principal | None:
         """The caller, if this key was verified within the last `seconds`."""
@@ -28,7 +30,7 @@ class VerifiedKeys:
         return found[1] if found and self.clock() < found[0] else None
 
     def has_been_good(self, key: Key) -> bool:
-        """Whether it was found good at some time, and not bad since: enough for a place in a line."""
+        """Whether it was found good at some time, and not bad since: enough for a place in a line, or for a query."""
         return fingerprint(key) in self.found
 
     def forget(self, key: Key) -> None:
@@ -38,10 +40,10 @@ class VerifiedKeys:
     def put(self, key: Key, caller: Principal, *, asked_at: float) -> None:
         """Remember a key that the database, asked at that time, found good."""
         place = fingerprint(key)
-        self.found.pop(place, None)  # put in anew, it goes to the end of the line
-        if len(self.found) >= self.most:
-            del self.found[next(iter(self.found))]
         self.found[place] = (asked_at + self.seconds, caller)
+        self.found.move_to_end(place)
+        if len(self.found) > self.most:
+            self.found.popitem(last=False)
 
 
 def fingerprint(key: Key) -> Fingerprint:

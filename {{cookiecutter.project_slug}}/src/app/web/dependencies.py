@@ -33,6 +33,16 @@ async def open_session(resources: CurrentResources) -> AsyncIterator[AsyncSessio
 Session = Annotated[AsyncSession, Depends(open_session, scope="function")]
 
 
+async def open_read_session(resources: CurrentResources) -> AsyncIterator[AsyncSession]:
+    """For what only reads."""
+    async with resources.database.reading() as session:
+        yield session
+
+
+# `function`: the connection is free again before the answer goes out, to a caller who may read it slowly.
+ReadSession = Annotated[AsyncSession, Depends(open_read_session, scope="function")]
+
+
 async def get_jobs(session: Session) -> JobQueue:
     """Jobs are enqueued in the request's own transaction."""
     return JobQueue(session)

@@ -4,7 +4,7 @@ The words are slowapi's: `@limiter.limit("10/minute")` on a route, `LimitGroup`,
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar, cast
+from typing import Any, NoReturn, TypeVar, cast
 
 import slowapi
 from fastapi import Depends, Request
@@ -21,6 +21,15 @@ from app.web.middleware.rate_limit_headers import standings_in
 
 MARK = "declared_limits"
 
+LIMITS_ARE_SET = (
+    'Set `RATE_LIMIT_DEFAULT` for all routes together, and write `@limiter.limit("10/minute")`, '
+    "with the `limiter` of app.web.rate_limits, on a route that needs less."
+)
+WHOM_IT_COUNTS = (
+    "It counts each caller. To count each address, add `dependencies=[LimitedByAddress]` to the decorator of a public "
+    'route; for several limits, write `@limiter.limit("2/second;60/minute")`.'
+)
+
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 
@@ -28,17 +37,21 @@ class Limiter(slowapi.Limiter):
     """slowapi's decorator. Here it marks a route and changes nothing: whoever knows the caller counts.
 
     slowapi's constructor reads `.env` and starts a thread, its wrappers want a `request` in every signature, and its
-    storage blocks the event loop; so nothing of it is called, and the rest of its interface is not there.
+    storage blocks the event loop; so nothing of it is called. `limit` with a text is all that we take over: whatever
+    else slowapi's has raises `NotImplementedError`, with a sentence that says what to write instead.
     """
 
-    def __init__(self) -> None:
-        pass
+    def __init__(self, *arguments: object, **options: object) -> None:
+        if arguments or options:
+            raise NotImplementedError(f"`Limiter` takes no options here. {LIMITS_ARE_SET}")
 
-    def limit(self, limit_value: str) -> Callable[[Endpoint], Endpoint]:  # type: ignore[override] # whom it counts is decided in one place
+    def limit(self, limit_value: str, *arguments: object, **options: object) -> Callable[[Endpoint], Endpoint]:  # type: ignore[override] # whom it counts is decided in one place
         """So often may each caller call the route: `"10/minute"`, or several such as `"2/second;60/minute"`.
 
         It holds besides `RATE_LIMIT_DEFAULT`, which is for all routes together. Raises `ValueError`.
         """
+        if arguments or options or not isinstance(limit_value, str):
+            raise NotImplementedError(f"`limit` takes one text and nothing else here. {WHOM_IT_COUNTS}")
         rates = [Rate(limit.limit.amount, limit.limit.get_expiry()).checked() for limit in group_of(limit_value)]
 
         def mark(endpoint: Endpoint) -> Endpoint:
@@ -46,6 +59,24 @@ class Limiter(slowapi.Limiter):
             return endpoint
 
         return mark
+
+    def shared_limit(self, *_arguments: object, **_options: object) -> NoReturn:
+        """What routes share is the default of all of them."""
+        raise NotImplementedError(f"`shared_limit` is not there. {LIMITS_ARE_SET}")
+
+    def exempt(self, obj: object) -> NoReturn:
+        """Whoever is known is counted."""
+        raise NotImplementedError("`exempt` is not there: only a `@public` route is without `RATE_LIMIT_DEFAULT`.")
+
+    def slowapi_startup(self) -> NoReturn:
+        """The lifespan opens what counts."""
+        raise NotImplementedError(f"`slowapi_startup` is not there, and nothing has to be started. {LIMITS_ARE_SET}")
+
+    def __getattr__(self, name: str) -> NoReturn:
+        """What slowapi's constructor would have set: all else that it has begins with asking for it."""
+        if name.startswith("__"):
+            raise AttributeError(name)  # Python's own questions, such as those of `copy`
+        raise NotImplementedError(f"slowapi's limiter counts nothing here, and has no `{name}`. {LIMITS_ARE_SET}")
 
 
 limiter = Limiter()
@@ -94,10 +125,10 @@ class CallerLimits:
             return  # two parameters ask for the caller, or the request is run again
         found = await self.limiter.take(uncounted)
         standings.update({standing.bucket.limit: standing for standing in found})
-        for standing in found:
-            if standing.is_refused:
-                self.refusals.record(standing.bucket.limit, whom=standing.bucket.whom)
-                raise exceeded(standing)
+        if refused := [standing for standing in found if standing.is_refused]:
+            longest = max(refused, key=lambda standing: standing.seconds)  # before that, another one would refuse it
+            self.refusals.record(longest.bucket.limit, whom=longest.bucket.whom)
+            raise exceeded(longest)
 
 
 def own_buckets(scope: Scope, whom: str) -> list[Bucket]:

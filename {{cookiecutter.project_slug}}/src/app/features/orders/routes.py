@@ -5,7 +5,7 @@ from uuid import UUID
 from fastapi import APIRouter, Response, status
 
 from app.core.versions import VersionChanged
-from app.features.orders.dependencies import Filters, Orders, ReadOrders, WriteOrders
+from app.features.orders.dependencies import Filters, Orders, OrdersToRead, ReadOrders, WriteOrders
 from app.features.orders.errors import OrderAlreadyCancelled, OrderNotFound
 from app.features.orders.models import Order
 from app.features.orders.schemas import NewOrder, OrderChanges, OrderView
@@ -32,14 +32,14 @@ async def place_order(
 
 
 @router.get("", summary="List orders")
-async def list_orders(caller: ReadOrders, filters: Filters, paging: Paging, orders: Orders) -> Page[OrderView]:
+async def list_orders(caller: ReadOrders, filters: Filters, paging: Paging, orders: OrdersToRead) -> Page[OrderView]:
     """The newest first. Follow `next_cursor`, with the same filters, until it is null."""
     found = await orders.newest(filters, caller=caller, before=paging.after, limit=paging.wanted)
     return paging.page([OrderView.model_validate(order) for order in found])
 
 
 @router.get("/{order_id}", summary="Read an order", responses=problems(OrderNotFound))
-async def read_order(caller: ReadOrders, order_id: UUID, orders: Orders, response: Response) -> OrderView:
+async def read_order(caller: ReadOrders, order_id: UUID, orders: OrdersToRead, response: Response) -> OrderView:
     """Its `ETag` names the version that was read."""
     return show_order(await orders.read(order_id, caller=caller), response)
 

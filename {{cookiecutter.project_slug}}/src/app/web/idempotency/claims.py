@@ -9,7 +9,7 @@ from app.web.idempotency.keys import CallersKey
 from app.web.idempotency.models import StoredAnswer
 from app.web.idempotency.repository import StoredAnswerRepository
 
-# Each is kept for a day, and none that people read is longer.
+# Each is kept for IDEMPOTENCY_KEEP_HOURS, and none that people read is longer.
 LARGEST_BODY_BYTES = 64 * 1024
 
 # What is counted anew, and what only the first one to ask may have.

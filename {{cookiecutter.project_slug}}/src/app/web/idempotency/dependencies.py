@@ -34,6 +34,7 @@ async def accept_key(
     """
     if field is None:
         return None
+    # FastAPI hands over one of several; two must not pass for one.
     key = parse_key(", ".join(request.headers.getlist(HEADER)))
     caller = cast("Principal", request.state.caller)
     claim = Claim(

@@ -1,38 +1,24 @@
 """Forgets answers that have expired: they hold what callers were told, and that is nobody's business any more."""
 
-from typing import Protocol
-
 import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.jobs.job import Job
-from app.persistence.database import Database
+from app.persistence.deleting import HasDatabase, delete_in_batches
 from app.web.idempotency.repository import StoredAnswerRepository
 
 log = structlog.get_logger()
 
-# One transaction's worth: short enough for the statement's time limit.
-BATCH = 1000
-
 
 class PruneAnswers(Job):
-    """Forget answers that were stored more than IDEMPOTENCY_KEEP_HOURS ago."""
+    """Forget answers that have expired: when, was fixed by the IDEMPOTENCY_KEEP_HOURS with which they were stored."""
 
     name = "idempotency.prune"
     time_limit_seconds = 600.0
 
 
-class HasDatabase(Protocol):
-    """What pruning needs to be handed."""
-
-    @property
-    def database(self) -> Database: ...
-
-
 async def prune_answers(_job: PruneAnswers, resources: HasDatabase) -> None:
-    """In batches: what was deleted stays deleted if it is interrupted."""
-    pruned, batch = 0, BATCH
-    while batch == BATCH:
-        async with resources.database.transaction() as session:
-            batch = await StoredAnswerRepository(session).forget_expired(limit=BATCH)
-        pruned += batch
-    log.info("answers_pruned", count=pruned)
+    async def forget_some(session: AsyncSession, limit: int) -> int:
+        return await StoredAnswerRepository(session).forget_expired(limit=limit)
+
+    log.info("answers_pruned", count=await delete_in_batches(resources.database, forget_some))

@@ -1,4 +1,4 @@
-"""The queries about stored answers, each about one caller's key; nothing else knows SQL."""
+"""The queries about stored answers, each about one caller's key but the one that forgets; nothing else knows SQL."""
 
 from datetime import timedelta
 from typing import Any

@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware, RequestBodyLimitResponder
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+TOO_LARGE = 413
 LENGTHS = frozenset({b"content-length", b"transfer-encoding"})
 
 
@@ -67,7 +68,9 @@ class LimitedBody(RequestBodyLimitResponder):
                 return await super().receive_with_limit()
         except TimeoutError:
             raise self.refusal(408, f"The body did not arrive within {self.seconds:g} s.") from None
-        except HTTPException:
+        except HTTPException as error:
+            if error.status_code != TOO_LARGE:
+                raise  # of somebody further out
             detail = f"The body is larger than {self.max_body_size} bytes, the most that is read here."
             raise self.refusal(413, detail) from None
 

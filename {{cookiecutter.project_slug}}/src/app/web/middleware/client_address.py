@@ -72,10 +72,8 @@ class ClientAddress(Concern):
         standard = self.last_believed(map(hop_in, from_right(scope, FORWARDED)))
         if plain.address != standard.address and exchange.request_headers.keys() >= {X_FORWARDED_FOR, FORWARDED}:
             return
-        if address := plain.address or standard.address:
-            scope["client"] = (address, 0)
-        schemes = [scheme.lower() for scheme in from_right(scope, X_FORWARDED_PROTO)[:1]]
-        scope["scheme"] = next((scheme for scheme in [*schemes, standard.scheme] if scheme in SCHEMES), scope["scheme"])
+        scope["client"] = believed_address(scope, plain, standard)
+        scope["scheme"] = believed_scheme(scope, standard)
 
     def last_believed(self, hops: Iterable[Hop]) -> Hop:
         """The first that is no proxy of ours, or else the last that can be read; nothing if none can.
@@ -110,6 +108,18 @@ def peer_of(scope: Scope) -> str:
     if client[0].startswith(WRAPPED_IPV4):
         scope["client"] = client = (address_in(client[0]) or client[0], client[1])
     return str(client[0])
+
+
+def believed_address(scope: Scope, plain: Hop, standard: Hop) -> tuple[str, int] | None:
+    """What either of the headers says, or else the peer's."""
+    address = plain.address or standard.address
+    return (address, 0) if address else scope.get("client")
+
+
+def believed_scheme(scope: Scope, standard: Hop) -> str:
+    """What the last proxy says in `X-Forwarded-Proto`, or else in `Forwarded`, or else the connection's."""
+    plain = [scheme.lower() for scheme in from_right(scope, X_FORWARDED_PROTO)[:1]]
+    return next((scheme for scheme in [*plain, standard.scheme] if scheme in SCHEMES), str(scope["scheme"]))
 
 
 def from_right(scope: Scope, name: bytes) -> list[str]:

@@ -16,6 +16,11 @@ JSON = "application/json"
 # The parser's own limit is 201 levels; no body that people write has 20.
 TOO_DEEP = "recursion limit"
 
+# Each value is an object in memory and a look of the collector; a megabyte of empty lists would stop the process for
+# as long as hundreds of requests take. Counted by what separates values, in texts too: nobody sends so many of them.
+MOST_VALUES = 50_000
+SEPARATORS = (b"[", b"{", b",")
+
 # `\ud800` alone stands for no character. The grammar allows it, so it is for validation to name the field.
 BAD_ESCAPE = "hex escape"
 SURROGATE = re.compile(rb"(?<!\\)((?:\\\\)*)\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
@@ -72,6 +77,8 @@ def is_json(content_type: str) -> bool:
 
 def check_json(body: bytes) -> None:
     """Raise `HTTPException` with the reason."""
+    if sum(map(body.count, SEPARATORS)) > MOST_VALUES:
+        raise HTTPException(413, f"The body holds more than {MOST_VALUES} values, the most that is read here.")
     try:
         parse(body)
     except ValueError as error:

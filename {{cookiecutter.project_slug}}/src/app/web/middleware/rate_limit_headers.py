@@ -1,4 +1,6 @@
-"""Tells callers how much of their limits is left, on whatever the answer to a counted request is.
+"""Tells each known caller how much of its limits is left, whatever the answer is.
+
+The address limit speaks only when it refuses; a public route with a limit of its own speaks of that one.
 
 The fields are those of draft-ietf-httpapi-ratelimit-headers-10.
 """

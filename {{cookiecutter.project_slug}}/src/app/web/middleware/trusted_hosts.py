@@ -5,6 +5,7 @@ Starlette's own middleware answers in plain text, and everything here answers wi
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -12,6 +13,9 @@ from app.web.problems import problem_response
 
 # A name, an IPv4 address, or an IPv6 address in its brackets.
 HOST_AND_PORT = re.compile(r"([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::\d+)?")
+
+# The same few names come with nearly every request. Few, because a caller may send 64 KB as a name.
+KEPT_ANSWERS = 32
 
 
 class TrustedHosts:
@@ -22,6 +26,7 @@ class TrustedHosts:
         self.allows_all = "*" in hosts
         self.names = frozenset(host.lower() for host in hosts)
         self.suffixes = tuple(host[1:].lower() for host in hosts if host.startswith("*."))
+        self.is_listed = lru_cache(maxsize=KEPT_ANSWERS)(self.find)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or self.allows_all or self.is_trusted(scope):
@@ -33,8 +38,9 @@ class TrustedHosts:
     def is_trusted(self, scope: Scope) -> bool:
         """Exactly one `Host`: of two, we might check the one and the next reader take the other."""
         headers = [value for name, value in scope["headers"] if name == b"host"]
-        return len(headers) == 1 and self.is_listed(headers[0].decode("latin-1").lower())
+        return len(headers) == 1 and self.is_listed(headers[0])
 
-    def is_listed(self, header: str) -> bool:
-        found = HOST_AND_PORT.fullmatch(header)
+    def find(self, header: bytes) -> bool:
+        """The answer of `is_listed`, which remembers it."""
+        found = HOST_AND_PORT.fullmatch(header.decode("latin-1").lower())
         return found is not None and (found[1] in self.names or found[1].endswith(self.suffixes))

@@ -5,6 +5,7 @@ long it is, and answers what is not HTTP in plain text; no middleware ever sees 
 """
 
 from asyncio import TimerHandle, Transport
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -28,6 +29,10 @@ HEAD_SECONDS = 20.0
 LONGEST_REST_BYTES = 1024 * 1024
 
 HEADERS = [header for header in security_headers() if header[0] != ONLY_ON_HTTPS]
+
+
+class HeadTooLong(Exception):
+    """Stops the parser; uvicorn then has the request refused."""
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -60,6 +65,10 @@ class BoundedProtocol(HttpToolsProtocol):
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
+        # Counted anew: several heads, or a body and the next head, may arrive in one read.
+        self.head_bytes = size_of(self.url, self.headers)
+        if self.head_bytes > LONGEST_HEAD_BYTES:
+            raise HeadTooLong
         self.is_in_head = False
         self.rest_bytes = 0
         self.go_on()
@@ -71,17 +80,26 @@ class BoundedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self.has_refused:
             return
+        self.head_bytes += len(data)  # too many if something else is in there, and then it is counted anew
         super().data_received(data)
-        if self.is_in_head and not self.has_refused:
-            self.head_bytes += len(data)
+        if self.has_refused:
+            return
+        if self.is_in_head:
             self.give_up_later()
-            if self.head_bytes > LONGEST_HEAD_BYTES:
-                self.refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The headers are too long.")
-        elif self.is_in_body and self.cycle.response_complete:
-            self.rest_bytes += len(data)
-            self.give_up_later()
-            if self.rest_bytes > LONGEST_REST_BYTES:
-                self.transport.close()
+        if self.is_in_body and self.cycle.response_complete:
+            self.bound_rest(data)
+        elif (self.is_in_head or self.is_in_body) and self.head_bytes > LONGEST_HEAD_BYTES:
+            self.refuse_head()
+
+    def bound_rest(self, data: bytes) -> None:
+        self.rest_bytes += len(data)
+        self.give_up_later()
+        if self.rest_bytes > LONGEST_REST_BYTES:
+            self.transport.close()
+
+    def on_body(self, body: bytes) -> None:
+        self.head_bytes = 0  # of what may follow the body like a head, and is kept by the parser
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         self.is_in_body = False
@@ -105,18 +123,32 @@ class BoundedProtocol(HttpToolsProtocol):
             self.giving_up = None
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - in place of uvicorn's words
-        self.refuse(HTTPStatus.BAD_REQUEST, "This is not HTTP.")
+        if self.head_bytes > LONGEST_HEAD_BYTES:
+            self.refuse_head()
+        else:
+            self.refuse(HTTPStatus.BAD_REQUEST, "This is not HTTP.")
+
+    def refuse_head(self) -> None:
+        self.refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The headers are too long.")
 
     def refuse(self, status: HTTPStatus, detail: str) -> None:
         """Answers that are owed for earlier requests come first, or the caller would take this one for theirs."""
         self.has_refused = True
-        cycle = self.cycle
-        if cycle and not cycle.response_complete and not cycle.more_body:
-            cycle.keep_alive = False
+        latest = self.cycle
+        has_answered = latest is None or latest.response_complete
+        still_answering = not has_answered and not latest.more_body
+        if still_answering:
+            latest.keep_alive = False  # closes the connection behind its answer
             return
-        if not self.pipeline and (cycle is None or cycle.response_complete or not cycle.response_started):
+        may_answer = has_answered or not latest.response_started
+        if may_answer and not self.pipeline:
             self.transport.write(refusal(status, detail))
         self.transport.close()
+
+
+def size_of(url: bytes, headers: Sequence[tuple[bytes, bytes]]) -> int:
+    """Bytes of a head, with what stands between names and values and at the ends of lines."""
+    return len(url) + sum([len(name) + len(value) + len(b": \r\n") for name, value in headers])
 
 
 def refusal(status: HTTPStatus, detail: str) -> bytes:
