@@ -175,6 +175,7 @@ def test_a_request_that_does_not_end_is_cut_off_after_the_grace(worker_database_
         response = answer.result(timeout=10)
 
     assert response.status_code == 503
+    assert [line for line in running.events if "exception" in line] == []
     assert response.json()["request_id"] == response.headers["x-request-id"]
     assert [line for line in running.lines if not line.startswith("{")] == []
 

@@ -12,6 +12,7 @@ from app.web.middleware.security_headers import ONLY_ON_HTTPS, security_headers
 from app.web.problems import Problem
 from tests.support.answers import Answer, answers_in
 from tests.support.impatience import SECONDS
+from tests.support.metrics import scrape
 from tests.support.raw_http import head, raw_connection
 from tests.support.service import RunningService, run_service
 from tests.support.settings import settings_for
@@ -213,3 +214,35 @@ async def test_who_asks_for_another_protocol_is_answered_in_http_and_knows_that_
 
     assert answer.status == (200 if method == "GET" else 405)
     assert answer.all("connection") == ["close"]
+
+
+async def test_an_empty_line_after_an_answer_does_not_keep_a_connection_open(running: RunningService) -> None:
+    async with raw_connection(running.client.base_url) as connection, asyncio.timeout(LONGEST):
+        await connection.send(head("GET", "/health/live"))
+        status = await connection.status()
+        await connection.send(b"\r\n")
+        await connection.rest()
+
+    assert status == 200
+
+
+async def test_an_empty_line_before_a_request_does_it_no_harm(running: RunningService) -> None:
+    answering.clear()
+
+    async with raw_connection(running.client.base_url) as connection, raw_connection(running.client.base_url) as silent:
+        await connection.send(head("GET", "/health/live"))
+        await connection.status()
+        await connection.send(b"\r\n", head("GET", "/v1/slow", "Connection: close"))
+        await silent.rest()
+        answering.set()
+        rest = await connection.rest()
+
+    assert rest.endswith(b'"done"')
+
+
+async def test_what_cannot_be_read_is_counted(running: RunningService) -> None:
+    before = (await scrape(running.management)).value("http_requests_unreadable_total")
+
+    await answers_to(running, b"\x00\r\n\r\n")
+
+    assert (await scrape(running.management)).value("http_requests_unreadable_total") - before == 1

@@ -16,6 +16,7 @@ from app.observability.instruments import Instruments
 from app.resources import open_resources
 from app.settings import Settings
 from app.settings.loading import warn_about_variables
+from app.web.protocol import UNREADABLE
 
 log = structlog.get_logger()
 
@@ -38,7 +39,12 @@ def lifespan_of(settings: Settings, instruments: Instruments, draining: Draining
                 async with serve_management(settings, health=health, metrics=instruments.metrics) as port:
                     app.state.management_port = port
                     log.info("started", release=service_identity().release, environment=settings.environment)
-                    yield {"resources": resources, "health": health, "caller_limits": caller_limits}
+                    yield {
+                        "resources": resources,
+                        "health": health,
+                        "caller_limits": caller_limits,
+                        UNREADABLE: instruments.metrics.requests_unreadable,
+                    }
         log.info("stopped")
 
     return lifespan

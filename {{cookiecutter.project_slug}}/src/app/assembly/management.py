@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI, Response
@@ -20,7 +21,7 @@ from app.web.middleware.edge import Edge
 from app.web.middleware.request_context import RequestContext
 from app.web.middleware.security_headers import SecurityHeaders
 from app.web.problems import HANDLERS
-from app.web.protocol import BoundedProtocol
+from app.web.protocol import UNREADABLE, BoundedProtocol
 
 
 class BackgroundServer(uvicorn.Server):
@@ -59,8 +60,8 @@ def create_management_app(*, health: Health, metrics: Metrics) -> FastAPI:
     """A second, small application, with no way to the first."""
 
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, Health]]:
-        yield {"health": health}
+    async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, Any]]:  # Any: each thing its own type
+        yield {"health": health, UNREADABLE: metrics.requests_unreadable}
 
     app = FastAPI(
         openapi_url=None,

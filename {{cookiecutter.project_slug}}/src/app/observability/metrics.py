@@ -40,6 +40,9 @@ class Metrics:
             registry=self.registry,
         )
         self.requests_in_flight = Gauge("http_requests_in_flight", "Requests being served.", registry=self.registry)
+        self.requests_unreadable = Counter(
+            "http_requests_unreadable", "Requests refused before they were ones.", registry=self.registry
+        )
         self.requests_shed = Counter(
             "http_requests_shed", "Requests turned away under overload.", ("priority",), registry=self.registry
         )

@@ -10,10 +10,11 @@ from http import HTTPStatus
 from typing import Any
 
 import structlog
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from app.core.ids import new_id
 from app.observability.context import begin_request, forget_context
+from app.web.connection import EndingProtocol
 from app.web.middleware.security_headers import ONLY_ON_HTTPS, security_headers
 from app.web.problems import problem_response
 
@@ -28,6 +29,9 @@ HEAD_SECONDS = 20.0
 # What arrives after the answer is thrown away, so that the connection can serve the next request. Up to here.
 LONGEST_REST_BYTES = 1024 * 1024
 
+# Where the lifespan's state has the counter of those that are refused here.
+UNREADABLE = "unreadable"
+
 HEADERS = [header for header in security_headers() if header[0] != ONLY_ON_HTTPS]
 
 
@@ -35,8 +39,8 @@ class HeadTooLong(Exception):
     """Stops the parser; uvicorn then has the request refused."""
 
 
-class BoundedProtocol(HttpToolsProtocol):
-    """One connection."""
+class BoundedProtocol(EndingProtocol):
+    """One connection, as far as it is read."""
 
     def __init__(self, *given: Any, **named: Any) -> None:  # Any: uvicorn's own arguments
         super().__init__(*given, **named)
@@ -57,6 +61,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self.go_on()
         self.is_in_head = True
         self.head_bytes = 0
 
@@ -79,23 +84,30 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         if self.has_refused:
+            self.drop(data)
             return
         self.head_bytes += len(data)  # too many if something else is in there, and then it is counted anew
         super().data_received(data)
         if self.has_refused:
             return
-        if self.is_in_head:
+        if self.is_in_head or self.is_idle:
             self.give_up_later()
         if self.is_in_body and self.cycle.response_complete:
             self.bound_rest(data)
         elif (self.is_in_head or self.is_in_body) and self.head_bytes > LONGEST_HEAD_BYTES:
             self.refuse_head()
 
+    @property
+    def is_idle(self) -> bool:
+        """Though something came: an empty line before a head begins none, and uvicorn waits no longer either."""
+        awaits_head = not (self.is_in_head or self.is_in_body or self.is_answering)
+        return awaits_head and self.timeout_keep_alive_task is None
+
     def bound_rest(self, data: bytes) -> None:
         self.rest_bytes += len(data)
         self.give_up_later()
         if self.rest_bytes > LONGEST_REST_BYTES:
-            self.transport.close()
+            self.close()
 
     def on_body(self, body: bytes) -> None:
         self.head_bytes = 0  # of what may follow the body like a head, and is kept by the parser
@@ -115,7 +127,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.is_in_head:
             self.refuse(HTTPStatus.REQUEST_TIMEOUT, f"The headers did not arrive within {HEAD_SECONDS:g} s.")
         else:
-            self.transport.close()
+            self.close()
 
     def go_on(self) -> None:
         if self.giving_up is not None:
@@ -134,6 +146,8 @@ class BoundedProtocol(HttpToolsProtocol):
     def refuse(self, status: HTTPStatus, detail: str) -> None:
         """Answers that are owed for earlier requests come first, or the caller would take this one for theirs."""
         self.has_refused = True
+        self.app_state[UNREADABLE].inc()
+        self.go_on()
         latest = self.cycle
         has_answered = latest is None or latest.response_complete
         still_answering = not has_answered and not latest.more_body
@@ -143,7 +157,14 @@ class BoundedProtocol(HttpToolsProtocol):
         may_answer = has_answered or not latest.response_started
         if may_answer and not self.pipeline:
             self.transport.write(refusal(status, detail))
-        self.transport.close()
+        self.close()
+
+    def drop(self, data: bytes) -> None:
+        """What is left unread would make the answers that are still owed get lost when we close. Up to a bound."""
+        self.rest_bytes += len(data)
+        if self.rest_bytes > LONGEST_REST_BYTES:
+            self.transport.pause_reading()
+            self.flow.read_paused = False  # or uvicorn would read on after the next answer
 
 
 def size_of(url: bytes, headers: Sequence[tuple[bytes, bytes]]) -> int:

@@ -43,9 +43,10 @@ class ErrorBoundary:
         try:
             await self.app(scope, receive, watch)
         except asyncio.CancelledError:
-            if not has_begun:  # the server stops and waits no longer
-                await problem_of(Stopping(), instance=scope["path"])(scope, receive, send)
-            raise
+            if has_begun:
+                raise
+            # The server stops and waits no longer. It is told nothing: raised, this would be a stack trace in the log.
+            await problem_of(Stopping(), instance=scope["path"])(scope, receive, send)
         except Exception as error:  # noqa: BLE001 - this is the boundary
             self.record(error)
             # Once half an answer is out, only a closed connection tells the caller. The server closes it when we

@@ -1,0 +1,127 @@
+"""Callers who read nothing, ask for more than they wait for, or leave: each costs a little, for a while."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from fastapi import APIRouter
+from starlette.responses import Response, StreamingResponse
+from structlog.testing import capture_logs
+
+from app.security.public import public
+from app.web import connection as connections
+from app.web.connection import MOST_WAITING
+from tests.support.answers import answers_in
+from tests.support.impatience import SECONDS
+from tests.support.metrics import scrape
+from tests.support.raw_http import head, raw_connection
+from tests.support.service import RunningService, run_service
+from tests.support.settings import settings_for
+from tests.support.waiting import eventually, until
+
+LONGEST = 20 * SECONDS
+
+MORE_THAN_SOCKETS_HOLD = 32 * 1024 * 1024
+
+# Of someone who reads slowly: together longer than the service waits for one who reads nothing.
+PAUSE_SECONDS = 0.01
+
+router = APIRouter(prefix="/v1/long")
+
+has_begun, has_ended, may_answer = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+
+@router.get("/stream")
+@public
+async def stream() -> StreamingResponse:
+    async def parts() -> AsyncIterator[bytes]:
+        try:
+            while True:
+                yield b"x" * 65_536
+        finally:
+            has_ended.set()
+
+    return StreamingResponse(parts())
+
+
+@router.get("/answer")
+@public
+async def answer() -> Response:
+    return Response(b"x" * MORE_THAN_SOCKETS_HOLD)
+
+
+@router.get("/wait")
+@public
+async def wait() -> str:
+    has_begun.set()
+    await asyncio.wait_for(may_answer.wait(), LONGEST)
+    return "done"
+
+
+@pytest.fixture(scope="module")
+async def running(worker_database_url: str) -> AsyncIterator[RunningService]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(connections, "READING_SECONDS", SECONDS)
+        async with run_service(settings_for(database_url=worker_database_url), routers=[router]) as running:
+            yield running
+
+
+async def test_who_asks_for_much_at_once_gets_the_first_answers_and_then_the_end(running: RunningService) -> None:
+    async with raw_connection(running.client.base_url) as connection:
+        await connection.send(head("GET", "/health/live") * 1000)
+        answers = list(answers_in(await connection.rest()))
+
+    assert [answer.status for answer in answers] == [200] * (1 + MOST_WAITING)
+    assert answers[-1].all("connection") == ["close"]
+
+
+async def test_who_does_not_read_an_answer_does_not_hold_it(running: RunningService) -> None:
+    has_ended.clear()
+
+    async with raw_connection(running.client.base_url) as connection:
+        await connection.send(head("GET", "/v1/long/stream"))
+        await until(has_ended.is_set, within_seconds=LONGEST)
+
+
+async def test_who_does_not_read_the_last_answer_does_not_hold_it_either(running: RunningService) -> None:
+    async with raw_connection(running.client.base_url) as connection, asyncio.timeout(LONGEST):
+        await connection.send(head("GET", "/v1/long/answer", "Connection: close"))
+        with pytest.raises(ConnectionError):
+            await connection.send_for_ever(b"x" * 65_536)
+
+
+async def test_who_reads_slowly_gets_the_whole_answer(running: RunningService) -> None:
+    clock, pieces = asyncio.get_running_loop(), []
+
+    async with raw_connection(running.client.base_url) as connection:
+        await connection.send(head("GET", "/v1/long/answer", "Connection: close"))
+        began = clock.time()
+        while piece := await asyncio.wait_for(connection.reader.read(65_536), LONGEST):
+            pieces.append(piece)
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    assert clock.time() - began > 2 * SECONDS
+    [answer] = answers_in(b"".join(pieces))
+    assert len(answer.body) == MORE_THAN_SOCKETS_HOLD
+
+
+async def test_who_leaves_with_requests_in_line_is_no_crash(
+    running: RunningService, caplog: pytest.LogCaptureFixture
+) -> None:
+    has_begun.clear()
+    may_answer.clear()
+
+    with capture_logs() as lines:
+        async with raw_connection(running.client.base_url) as connection:
+            await connection.send(head("GET", "/v1/long/wait") * 5)
+            await until(has_begun.is_set)
+            connection.writer.transport.abort()
+            may_answer.set()
+            await eventually(lambda: nothing_is_in_flight(running))
+
+    assert [line for line in lines if line["log_level"] == "error"] == []
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+async def nothing_is_in_flight(running: RunningService) -> bool:
+    return (await scrape(running.management)).value("http_requests_in_flight") == 0
