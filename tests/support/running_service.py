@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 import signal
 import socket
@@ -11,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,9 @@ import psutil
 # The first start also installs everything.
 START_SECONDS = 300
 STOP_SECONDS = 15
+
+FOR_SERVERS = range(10_000, 32_000)
+CHANCE = random.SystemRandom()
 
 
 class RunningService:
@@ -97,7 +102,9 @@ def processes_of(folder: Path) -> list[str]:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """Return a port that nobody listens on, of those that outgoing connections do not get."""
+    while True:
+        port = CHANCE.choice(FOR_SERVERS)
+        with socket.socket() as listener, suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port

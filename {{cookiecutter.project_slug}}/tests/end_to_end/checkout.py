@@ -6,7 +6,6 @@ import re
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -18,6 +17,7 @@ import psutil
 from development.direct import DIRECT
 from development.processes import is_alive, wait_until
 from development.supervisor import is_ready
+from tests.support.ports import free_ports
 
 PROJECT = Path(__file__).resolve().parents[2]
 COPIED = ["src", "development", "migrations", "requirements"]
@@ -64,7 +64,8 @@ class Run:
     def __init__(self, checkout: Checkout, command: Sequence[str], variables: dict[str, str]) -> None:
         self.log = checkout.folder / "run.log"
         self.checkout = checkout
-        port = {"PORT": str(free_port()), "MANAGEMENT_PORT": str(free_port())}
+        api, management = free_ports(2)
+        port = {"PORT": str(api), "MANAGEMENT_PORT": str(management)}
         with self.log.open("w") as output:
             self.process = subprocess.Popen(
                 command,
@@ -168,8 +169,3 @@ def clean_environment() -> dict[str, str]:
     """Of the caller's, what a shell needs; no setting of the service, nothing of make or pytest."""
     kept = ("PATH", "HOME", "LANG", "TMPDIR")
     return {name: os.environ[name] for name in kept if name in os.environ}
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as chosen:
-        return int(chosen.getsockname()[1])

@@ -15,8 +15,9 @@ from development.env_file import variables_of, write_env_file
 from development.locks import held
 from development.page import addresses_of, what_is_where
 from development.processes import is_alive, wait_until
-from tests.end_to_end.checkout import MAKE_RUN, SUPERVISOR, Checkout, Run, free_port, is_set_up
+from tests.end_to_end.checkout import MAKE_RUN, SUPERVISOR, Checkout, Run, is_set_up
 from tests.support.commands import STRONG_KEY
+from tests.support.ports import free_ports
 
 # Several starts of everything, on a machine that may be busy.
 pytestmark = pytest.mark.timeout(300)
@@ -166,11 +167,11 @@ def test_only_an_asked_for_management_port_must_be_free() -> None:
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(ports, "DEFAULT_MANAGEMENT_PORT", busy)
-            chosen = ports.choose_ports({"PORT": str(free_port())})
+            chosen = ports.choose_ports({"PORT": str(free_ports(1)[0])})
 
         assert chosen.management != busy
         with pytest.raises(ports.PortUnusable, match=f"MANAGEMENT_PORT {busy} is taken"):
-            ports.choose_ports({"PORT": str(free_port()), "MANAGEMENT_PORT": str(busy)})
+            ports.choose_ports({"PORT": str(free_ports(1)[0]), "MANAGEMENT_PORT": str(busy)})
 
 
 def test_the_worker_takes_the_next_free_port(monkeypatch: pytest.MonkeyPatch) -> None:
