@@ -13,7 +13,7 @@ def percentile(values: Sequence[float], percent: float) -> float:
 
 def spread(values: Sequence[float]) -> float:
     """How far apart the quartiles are, as a share of the median; 0 for a single value."""
-    if len(values) < 2:  # noqa: PLR2004
+    if len(values) < 2:  # noqa: PLR2004 - a spread needs two
         return 0.0
     first, _, third = quantiles(values, n=4, method="inclusive")
     return (third - first) / median(values)

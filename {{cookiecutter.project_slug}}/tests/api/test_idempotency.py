@@ -276,7 +276,7 @@ async def test_after_a_day_a_key_is_new_again(caller: httpx2.AsyncClient, url: s
 async def let_pass(url: str, *, hours: float) -> None:
     """As if what is stored had been stored earlier."""
     async with connection_to(url) as connection:
-        await connection.execute(f"UPDATE stored_answers SET expires_at = expires_at - interval '{hours} hours'")  # noqa: S608
+        await connection.execute(f"UPDATE stored_answers SET expires_at = expires_at - interval '{hours} hours'")  # noqa: S608 - a number of ours
 
 
 async def test_the_largest_answer_is_stored(caller: httpx2.AsyncClient, url: str) -> None:

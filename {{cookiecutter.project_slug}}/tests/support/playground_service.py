@@ -53,6 +53,6 @@ async def never_close(self: Database) -> None:
 if __name__ == "__main__":
     switch_off_what_is_asked()
     if "NEVER_CLOSES" in os.environ:
-        Database.close = never_close  # type: ignore[method-assign]
+        Database.close = never_close  # type: ignore[method-assign] # a resource that hangs
     ROUTERS.extend([playground.router, router])
     cli.main()

@@ -37,6 +37,7 @@ from app.security.rate_limiter import RateLimiter
 from app.security.verified_keys import VerifiedKeys
 from app.settings import loading
 from app.web import authentication, dependencies, openapi, problems
+from app.web.connection import EndingProtocol
 from app.web.idempotency import dependencies as idempotency
 from app.web.idempotency.claims import Claim
 from app.web.idempotency.repository import StoredAnswerRepository
@@ -146,6 +147,9 @@ SWITCHES: dict[str, Switch] = {
     "http-metrics": without_concern(HttpMetrics),
     "security-headers": without_concern(SecurityHeaders),
     "bounded-protocol": replaced(server, "BoundedProtocol", HttpToolsProtocol),
+    "unread-answers": replaced(EndingProtocol, "await_reader", nothing),
+    "pipelined-requests": replaced(EndingProtocol, "on_headers_complete", HttpToolsProtocol.on_headers_complete),
+    "missed-callers": replaced(EndingProtocol, "connection_lost", HttpToolsProtocol.connection_lost),
     "dropped-trailers": replaced(BoundedProtocol, "on_header", HttpToolsProtocol.on_header),
     "trusted-hosts": without_middleware(TrustedHosts),
     "cors": without_middleware(Cors),

@@ -29,3 +29,12 @@ async def until(is_so: Callable[[], bool], *, within_seconds: float = 10) -> Non
         return is_so()
 
     await eventually(check, within_seconds=within_seconds)
+
+
+async def comes_true(is_so: Callable[[], bool], *, within_seconds: float) -> bool:
+    """Whether it did in time, for a test that claims so."""
+    try:
+        await until(is_so, within_seconds=within_seconds)
+    except TimeoutError:
+        return False
+    return True
