@@ -10,6 +10,7 @@ from sqlalchemy import DateTime, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from app.cache.kinds import Kind, Lifetime
 from app.core.errors import NotFound
 from app.core.ids import new_id
 from app.persistence.database import open_database
@@ -21,7 +22,9 @@ from app.security.public import public
 from app.security.repository import ApiKeyRepository
 from app.settings import Settings
 from app.web.authentication import requires
-from app.web.dependencies import ReadSession
+from app.web.dependencies import CurrentResources, ReadSession
+from app.web.shared_answers.dependencies import shared_answer
+from app.web.shared_answers.route import SharingRoute
 
 SCOPE = "things:read"
 ROWS = 1000
@@ -29,6 +32,9 @@ ROWS = 1000
 PLAIN = "/v1/things/7"
 SECURED = "/v1/secured-things/7"
 STORED = "/v1/stored-things/7"
+CALLS = "/v1/calls"
+REMEMBERED = "/v1/remembered-things/7"
+ANSWERED = "/v1/answered-things/7"
 
 
 class Base(DeclarativeBase):
@@ -65,6 +71,11 @@ MADE = datetime(2026, 1, 1, tzinfo=UTC)
 ReadThings = Annotated[Principal, requires(SCOPE)]
 
 router = APIRouter(prefix="/v1")
+sharing_router = APIRouter(prefix="/v1", route_class=SharingRoute)
+
+# Longer than any measurement.
+THINGS: Kind[Thing] = Kind("things", Thing, Lifetime(3600))
+Shared = Annotated[None, shared_answer(fresh=3600)]
 
 
 @router.get("/things/{thing_id}")
@@ -80,6 +91,20 @@ async def read_secured_thing(_caller: ReadThings, thing_id: int) -> Thing:
 
 @router.get("/stored-things/{thing_id}")
 async def read_stored_thing(_caller: ReadThings, thing_id: int, session: ReadSession) -> Thing:
+    return await find_thing(session, thing_id)
+
+
+@router.get("/remembered-things/{thing_id}")
+async def read_remembered_thing(_caller: ReadThings, thing_id: int, resources: CurrentResources) -> Thing:
+    async def load() -> Thing:
+        async with resources.database.reading() as session:
+            return await find_thing(session, thing_id)
+
+    return (await resources.cache.get(THINGS, str(thing_id), load, tenant=None)).value
+
+
+@sharing_router.get("/answered-things/{thing_id}")
+async def answer_with_thing(_caller: ReadThings, thing_id: int, _shared: Shared, session: ReadSession) -> Thing:
     return await find_thing(session, thing_id)
 
 

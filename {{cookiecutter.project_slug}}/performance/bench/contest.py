@@ -6,13 +6,16 @@ from contextlib import contextmanager
 
 from performance.bench.measuring import Contestant
 from performance.bench.rows import Row, rows
-from performance.connection import Target
+from performance.connection import HOST, Target
 from performance.folders import folder_for_a_while
 from performance.machine import allow_open_files, pin_apart
 from performance.servers import Behind, Program, adopt, module, production, running, servers_behind
 from performance.things import prepare_database
 
 OPEN_FILES = 1024
+
+# The variable that tells applications where it is.
+PARTNER = "PARTNER_URL"
 
 Choice = Callable[[Row], bool]
 
@@ -23,8 +26,13 @@ def contest(
 ) -> Iterator[tuple[list[Contestant], list[str]]]:
     """The applications, running until the end of the block, and a sentence for whatever could not be had."""
     allow_open_files(OPEN_FILES)
-    with folder_for_a_while() as folder, servers_behind(folder) as behind:
-        variables = production(behind)
+    partner = Program("the partner", module("performance.bench.partner"), {})
+    with (
+        folder_for_a_while() as folder,
+        servers_behind(folder) as behind,
+        running([partner], folder / "partner") as [partner_process],
+    ):
+        variables = production(behind) | {PARTNER: f"http://{HOST}:{partner_process.port}"}
         settings = adopt(variables)
         key = asyncio.run(prepare_database(settings)) if behind.database_url else None
         chosen = [row for row in rows(settings) if choice(row)]
@@ -41,7 +49,8 @@ def contest(
 
 def program_of(row: Row, variables: Mapping[str, str]) -> Program:
     """Without Redis the service does without, which is measured, too."""
-    kept = {name: value for name, value in variables.items() if row.needs_redis or name != "REDIS_URL"}
+    needs = {"REDIS_URL": row.needs_redis, PARTNER: row.needs_partner}
+    kept = {name: value for name, value in variables.items() if needs.get(name, True)}
     return Program(row.name, module("performance.bench.serving", row.name), kept)
 
 

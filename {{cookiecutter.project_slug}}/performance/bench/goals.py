@@ -15,8 +15,12 @@ def goals(report: Report) -> list[Verdict]:
         more(report, rows.MANY_ROUTES, rows.EVERYTHING, most=60),
         more(report, rows.SHARED, rows.WITH_KEY, most=100),
     ]
+    calls = [
+        times(report, rows.CLIENT, rows.HTTPX, most=0.35),
+        more(report, rows.GUARDED, rows.UNGUARDED, most=35),
+    ]
     peers = [times(report, rows.HEALTH, each.name, most=0.65) for each in report.of_table(rows.PEERS)[1:]]
-    return [goal for goal in [*wanted, *peers] if goal]
+    return [goal for goal in [*wanted, *calls, *peers] if goal]
 
 
 def times(report: Report, name: str, other: str, *, most: float) -> Verdict | None:

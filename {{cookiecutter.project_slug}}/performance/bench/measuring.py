@@ -12,9 +12,6 @@ from performance.connection import Answer, Target
 from performance.machine import cpu_seconds
 from performance.servers import Running
 
-# So many are let in by overload protection whatever happens (`LEAST` in resilience/adaptive_limit.py): a client that
-# never pauses keeps the service at its limit, and a refusal costs less than an answer.
-CONNECTIONS = 16
 WARM_UP_SECONDS = 0.05
 OK = 200
 
@@ -42,14 +39,18 @@ def measure(contestants: Sequence[Contestant], *, rounds: int, seconds: float, t
 
 
 async def cost_of_a_request(contestant: Contestant, seconds: float) -> float:
-    """CPU time in microseconds. Opening the connections and what a process does first are not counted."""
-    async with closed_loop(contestant.target, connections=CONNECTIONS) as loop:
+    """CPU time in microseconds, of a request or of each thing that it does in a batch.
+
+    Opening the connections and what a process does first are not counted.
+    """
+    row = contestant.row
+    async with closed_loop(contestant.target, connections=row.connections) as loop:
         await loop.run(WARM_UP_SECONDS)
         before = cpu_seconds(contestant.process.pid)
         answers = await loop.run(seconds)
         used = cpu_seconds(contestant.process.pid) - before
     check_all_well(contestant, answers)
-    return used / len(answers) * 1e6
+    return used / (len(answers) * row.batch) * 1e6
 
 
 def check_all_well(contestant: Contestant, answers: Sequence[Answer]) -> None:

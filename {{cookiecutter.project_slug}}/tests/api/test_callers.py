@@ -8,11 +8,11 @@ from uuid import UUID
 
 import httpx2
 import pytest
-from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from app import resources
 from app.core.ids import new_id
+from app.observability.context import add_context
 from app.security.callers import CACHE_SECONDS, Callers
 from app.security.keys import Key, new_key
 from tests.support.callers import key_for
@@ -311,7 +311,7 @@ async def refusals(doors: RunningService) -> dict[str, float]:
 @pytest.mark.parametrize("reason", REASONS)
 async def test_a_refusal_is_one_line_and_one_count(doors: RunningService, reason: str, key: Key) -> None:
     before = await refusals(doors)
-    with capture_logs(processors=[merge_contextvars]) as events:
+    with capture_logs(processors=[add_context]) as events:
         response = await knock(doors, REASONS[reason](key))
 
     after = await refusals(doors)
@@ -338,7 +338,7 @@ async def test_useless_keys_and_missing_scopes_are_counted_apart(
 
 
 async def test_a_lacking_scope_is_logged_with_its_caller(doors: RunningService, key: Key) -> None:
-    with capture_logs(processors=[merge_contextvars]) as events:
+    with capture_logs(processors=[add_context]) as events:
         await doors.client.get("/v1/doors/locks", headers={"Authorization": f"Bearer {key.text}"})
 
     refused = next(event for event in events if event["event"] == "caller_refused")

@@ -9,7 +9,6 @@ from fastapi import APIRouter, HTTPException
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import text
 from starlette.responses import StreamingResponse
-from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from app.core.errors import (
@@ -23,6 +22,7 @@ from app.core.errors import (
     Unauthenticated,
     Unavailable,
 )
+from app.observability.context import add_context
 from app.security.public import public
 from app.web.dependencies import Session
 from app.web.problems import status_of, type_of
@@ -197,7 +197,7 @@ async def test_only_who_could_prove_more_is_challenged(things: RunningService, h
 async def test_a_crash_is_logged_once_and_tells_nothing(
     things: RunningService, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with capture_logs(processors=[merge_contextvars]) as events:
+    with capture_logs(processors=[add_context]) as events:
         response = await things.client.get("/v1/things/fail/crash")
 
     crashes = [event for event in events if event["log_level"] == "error"]

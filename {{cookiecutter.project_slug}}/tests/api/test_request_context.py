@@ -7,10 +7,9 @@ from uuid import UUID
 import httpx2
 import pytest
 from fastapi import APIRouter, Request
-from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
-from app.observability.context import bind_caller, current_context
+from app.observability.context import add_context, bind_caller, current_context
 from app.security.public import public
 from tests.support.service import RunningService, run_service
 from tests.support.settings import settings_for
@@ -122,7 +121,7 @@ async def test_nothing_leaks_to_the_next_request_of_a_connection(running: Runnin
 
 
 async def test_the_access_log_names_request_and_caller(running: RunningService) -> None:
-    with capture_logs(processors=[merge_contextvars]) as events:
+    with capture_logs(processors=[add_context]) as events:
         await running.client.get("/v1/context?user=ada", headers={"x-request-id": "to-be-logged"})
 
     assert [event["request_id"] for event in events if event["event"] == "request"] == ["to-be-logged"]

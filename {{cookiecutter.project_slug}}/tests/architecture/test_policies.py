@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import pytest
 from fastapi import APIRouter, Depends, FastAPI, Security
+from fastapi.routing import APIRoute
 from starlette.responses import PlainTextResponse
 from starlette.routing import Host, Mount, Route
 
@@ -22,6 +23,8 @@ from app.web.dependencies import ReadSession, Session
 from app.web.idempotency.dependencies import IdempotencyKey
 from app.web.idempotency.route import IdempotentRoute
 from app.web.rate_limits import LimitedByAddress, limiter
+from app.web.shared_answers.dependencies import Audience, shared_answer
+from app.web.shared_answers.route import SharingRoute
 from tests.support.app import unopened_app
 from tests.support.doors import router as doors
 
@@ -30,6 +33,8 @@ UNDECLARED = (
     '`caller: Annotated[Principal, requires("things:read")]`, or mark it with `@public`.'
 )
 Reader = Annotated[Principal, requires("things:read")]
+AmongCallers = Annotated[None, shared_answer()]
+AmongAll = Annotated[None, shared_answer(among=Audience.EVERYBODY)]
 
 
 def refusal_of(endpoint: Any, **options: Any) -> str:
@@ -239,6 +244,58 @@ def test_a_key_belongs_to_a_caller_who_is_known(endpoint: Any, said: str) -> Non
     app.include_router(router)
 
     assert said_about(app) == f"GET /v1/things {said}"
+
+
+async def shares_too_early(_shared: AmongCallers, caller: Reader) -> None:
+    pass
+
+
+@public
+async def shares_among_nobody(_shared: AmongCallers) -> None:
+    pass
+
+
+@public
+async def shares_with_all(_shared: AmongAll) -> None:
+    pass
+
+
+async def shares_in_order(caller: Reader, _shared: AmongCallers) -> None:
+    pass
+
+
+@pytest.mark.parametrize("endpoint", [shares_too_early, shares_among_nobody])
+def test_an_answer_is_not_shared_before_its_caller_is_known(endpoint: Any) -> None:
+    app = app_that_shares(endpoint)
+
+    assert said_about(app) == (
+        "GET /v1/things shares its answers before it knows its caller: put the caller first in its parameters, "
+        "or say `among=Audience.EVERYBODY` if the route is public."
+    )
+
+
+@pytest.mark.parametrize("endpoint", [shares_with_all, shares_in_order])
+def test_an_answer_that_its_caller_may_have_is_shared(endpoint: Any) -> None:
+    app = app_that_shares(endpoint)
+
+    assert said_about(app) == ""
+
+
+@pytest.mark.parametrize(("route_class", "method"), [(APIRoute, "GET"), (SharingRoute, "POST")])
+def test_a_route_that_shares_its_answers_must_be_able_to(route_class: type[APIRoute], method: str) -> None:
+    app = app_that_shares(shares_in_order, route_class=route_class, method=method)
+
+    assert said_about(app) == (
+        f"{method} /v1/things shares its answers, and cannot: it has to be a GET of a router that is made with "
+        "`APIRouter(…, route_class=SharingRoute)`."
+    )
+
+
+def app_that_shares(endpoint: Any, *, route_class: type[APIRoute] = SharingRoute, method: str = "GET") -> FastAPI:
+    router, app = APIRouter(route_class=route_class), FastAPI(openapi_url=None)
+    router.add_api_route("/v1/things", endpoint, methods=[method])
+    app.include_router(router)
+    return app
 
 
 async def plain(_request: Any) -> PlainTextResponse:

@@ -17,6 +17,7 @@ JOBS_PER_KILL = 40
 UNFINISHED = "SELECT count(*) FROM procrastinate_jobs WHERE status <> 'succeeded'"
 
 
+@pytest.mark.chaos
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("kills", [pytest.param(3), pytest.param(100, marks=pytest.mark.long)])
 def test_kill_9_in_the_middle_of_jobs_loses_nothing(databases: Databases, tmp_path: Path, kills: int) -> None:

@@ -1,6 +1,7 @@
 """Redis is killed and started again while callers go on calling: none of them gets an error, and limits hold."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,6 +11,8 @@ import pytest
 
 from app.core.ids import new_id
 from tests.support.callers import key_for
+from tests.support.chaos import Ordeal
+from tests.support.chaos_report import record
 from tests.support.commands import for_production
 from tests.support.databases import Databases
 from tests.support.metrics import read
@@ -74,6 +77,7 @@ def new_caller(url: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {key.text}"}
 
 
+@pytest.mark.chaos
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("times", [pytest.param(1), pytest.param(20, marks=pytest.mark.long)])
 def test_without_redis_no_request_fails_and_limits_hold_in_each_process(
@@ -89,7 +93,9 @@ def test_without_redis_no_request_fails_and_limits_hold_in_each_process(
 
         for _ in range(times):
             kill_and_revive(valkey, outage)
+        well_since = time.monotonic()
 
+    record(f"Redis killed and started ({times} in a row)", Ordeal(load.outcomes, well_since))
     assert set(load.statuses()) == {200, 201}
 
 

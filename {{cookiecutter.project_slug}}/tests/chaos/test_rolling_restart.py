@@ -1,6 +1,7 @@
 """Instances behind a proxy are restarted in turn under load, and no caller notices."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -9,6 +10,8 @@ import pytest
 
 from app.core.ids import new_id
 from tests.support.callers import key_for
+from tests.support.chaos import Ordeal
+from tests.support.chaos_report import record
 from tests.support.commands import for_production
 from tests.support.databases import Databases
 from tests.support.haproxy import HAPROXY, Proxy, proxy_for
@@ -69,6 +72,7 @@ def instances(*, folder: Path, variables: dict[str, str]) -> Iterator[list[Insta
 
 
 @pytest.mark.skipif(HAPROXY is None, reason="haproxy is not installed")
+@pytest.mark.chaos
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("restarts", [pytest.param(3), pytest.param(40, marks=pytest.mark.long)])
 def test_a_rolling_restart_under_load_fails_no_request(databases: Databases, tmp_path: Path, restarts: int) -> None:
@@ -93,6 +97,7 @@ def test_a_rolling_restart_under_load_fails_no_request(databases: Databases, tmp
         f"{restarts} restarts: {dict(load.statuses())}, {len(slow)} of them slow, "
         f"p99 {percentile(quick, 0.99):.0f} ms of the others; the proxy counted {troubles}"
     )
+    record(f"Two services behind a proxy restarted in turn ({restarts} in a row)", Ordeal(quick, time.monotonic()))
     assert set(load.statuses()) == {200, 201}
     assert len(slow) >= 3 * restarts
     assert len(load.outcomes) >= 100 * restarts

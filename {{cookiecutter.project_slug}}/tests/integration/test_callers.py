@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 from sqlalchemy import event
-from structlog.contextvars import bound_contextvars, merge_contextvars
 from structlog.testing import capture_logs
 
 from app.core.errors import DeadlineExceeded
 from app.core.ids import new_id
 from app.core.rates import Rate
+from app.observability.context import add_context, begin_request
 from app.observability.metrics import Metrics
 from app.persistence.database import Database, open_database
 from app.persistence.errors import DatabaseUnavailable
@@ -150,15 +150,17 @@ async def test_wrong_keys_count_and_cost_no_connection_when_their_requests_are_g
 ) -> None:
     opened: list[Any] = []
     event.listen(database.engine.sync_engine, "connect", lambda connection, _record: opened.append(connection))
-    with capture_logs(processors=[merge_contextvars]) as lines:
+    with capture_logs(processors=[add_context]) as lines:
         for number in range(ALLOWED):
-            with bound_contextvars(request_id=number):
-                await give_up(callers, new_key())
+            begin_request(request_id=str(number), trace_id="trace")
+            await give_up(callers, new_key())
             await until(lambda: not callers.verifying)
 
     with pytest.raises(TooManyKeysRefused):
         await identify(callers, new_key())
-    assert [(line["event"], line["request_id"]) for line in lines] == [("caller_refused", n) for n in range(ALLOWED)]
+    assert [(line["event"], line["request_id"]) for line in lines] == [
+        ("caller_refused", str(n)) for n in range(ALLOWED)
+    ]
     assert len(opened) == 1, "it was used again"
 
 

@@ -8,8 +8,8 @@ import os
 from app import cli
 from app.assembly.jobs import HANDLERS, SCHEDULES
 from app.jobs import attempt
-from app.jobs.backoff import Backoff
 from app.jobs.handler import Handler, Schedule
+from app.resilience.backoff import Backoff
 from tests.support import jobs
 from tests.support.switched_off import switch_off_what_is_asked
 

@@ -69,6 +69,12 @@ class BreakableValkey:
         )
         wait_until_ready(self.child, self.answers, within_seconds=20, log=log)
 
+    def limit_memory(self, size: str) -> None:
+        """What is full takes nothing more, and forgets nothing; 0 is no limit."""
+        with redis.Redis.from_url(self.url, socket_timeout=5) as client:
+            client.config_set("maxmemory-policy", "noeviction")
+            client.config_set("maxmemory", size)
+
     def answers(self) -> bool:
         with redis.Redis.from_url(self.url, socket_timeout=1) as client:
             try:
@@ -81,10 +87,19 @@ class BreakableValkey:
         if self.child:
             kill_session(self.child)
 
+    def revive(self) -> None:
+        """At the same address, empty."""
+        self.start()
+
     def freeze(self) -> None:
         """It keeps its connections and answers nothing."""
         if self.child:
             self.child.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """It goes on where it was."""
+        if self.child:
+            self.child.process.send_signal(signal.SIGCONT)
 
     def stop(self) -> None:
         """Whatever state it is in."""

@@ -22,11 +22,15 @@ LOG_SECONDS = 50.0
 
 @dataclass
 class RunningApp:
-    """A command of `app` that runs until it is told to stop. Everything it prints is kept."""
+    """A command of `app` that runs until it is told to stop. Everything it prints is kept, while it `is_read`."""
 
     process: subprocess.Popen[str]
     management: httpx2.Client
     lines: list[str] = field(default_factory=list)
+    is_read: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.is_read.set()
 
     @property
     def events(self) -> list[dict[str, Any]]:
@@ -53,11 +57,12 @@ class RunningApp:
 @contextmanager
 def read_from(running: RunningApp) -> Iterator[None]:
     """Keep what it prints, and end it with the block."""
-    reader = threading.Thread(target=read_lines, args=(running.process, running.lines), daemon=True)
+    reader = threading.Thread(target=read_lines, args=(running,), daemon=True)
     reader.start()
     try:
         yield
     finally:
+        running.is_read.set()
         end(running.process)
         reader.join(END_SECONDS)
 
@@ -65,6 +70,11 @@ def read_from(running: RunningApp) -> Iterator[None]:
 def command_of(module: str | None) -> list[str]:
     """The console script, or a module of the tests that adds something to it."""
     return [sys.executable, "-m", module] if module else [str(APP)]
+
+
+def printing_to(file: str, command: list[str]) -> list[str]:
+    """The same command, and what it prints goes there."""
+    return ["/bin/sh", "-c", f'exec "$@" > {file} 2>&1', "sh", *command]
 
 
 @contextmanager
@@ -84,10 +94,11 @@ def started(command: list[str], *, folder: Path, environment: Mapping[str, str])
             end(process)
 
 
-def read_lines(process: subprocess.Popen[str], lines: list[str]) -> None:
-    assert process.stdout
-    for line in process.stdout:
-        lines.append(line.rstrip("\n"))  # noqa: PERF401 - line by line, while others look
+def read_lines(running: RunningApp) -> None:
+    assert running.process.stdout
+    for line in running.process.stdout:
+        running.lines.append(line.rstrip("\n"))
+        running.is_read.wait()
 
 
 def is_live(running: RunningApp, client: httpx2.Client) -> bool:

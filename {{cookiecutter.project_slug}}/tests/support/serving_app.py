@@ -11,7 +11,7 @@ import httpx2
 from tests.support import running_app
 from tests.support.commands import APP
 from tests.support.ports import free_ports
-from tests.support.running_app import RunningApp, command_of, read_from, started
+from tests.support.running_app import RunningApp, command_of, printing_to, read_from, started
 from tests.support.waiting import wait_until
 
 # A module to serve instead, with routes that log and crash.
@@ -35,11 +35,18 @@ class ServingApp(RunningApp):
 
 
 @contextmanager
-def serving(*options: str, folder: Path, module: str | None = None, **variables: str) -> Iterator[ServingApp]:
-    """Run `app serve`, or a module of the tests that does, until the end of the block."""
+def serving(
+    *options: str, folder: Path, module: str | None = None, output: str | None = None, **variables: str
+) -> Iterator[ServingApp]:
+    """Run `app serve`, or a module of the tests that does, until the end of the block.
+
+    What it prints is kept, unless it goes to a file of the name `output`.
+    """
     port, management_port = free_ports(2)
     environment = {"PORT": str(port), "MANAGEMENT_PORT": str(management_port), **variables}
     command = [*command_of(module), "serve", *options]
+    if output:
+        command = printing_to(output, command)
     with ExitStack() as stack:
         process = stack.enter_context(started(command, folder=folder, environment=environment))
         client = stack.enter_context(httpx2.Client(base_url=f"http://127.0.0.1:{environment['PORT']}", timeout=10))

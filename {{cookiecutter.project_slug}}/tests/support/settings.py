@@ -22,7 +22,9 @@ def forget_environment() -> dict[str, str]:
     return given
 
 
-def settings_for(*, database_url: str, redis_url: str | None = None, **overrides: Any) -> Settings:
+def settings_for(
+    *, database_url: str, redis_url: str | None = None, kind: type[Settings] = Settings, **overrides: Any
+) -> Settings:
     """What production would read from its environment. Ports of 0: the system chooses."""
     values: dict[str, Any] = {
         "environment": "test",
@@ -35,4 +37,4 @@ def settings_for(*, database_url: str, redis_url: str | None = None, **overrides
     }
     for name, value in overrides.items():
         values[name] = {**values.get(name, {}), **value} if isinstance(value, dict) else value
-    return Settings(**values)
+    return kind(**values)

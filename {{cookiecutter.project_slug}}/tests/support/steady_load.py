@@ -4,36 +4,63 @@ import asyncio
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
 
-END_SECONDS = 30.0
+from app.core.ids import new_id
+
+END_SECONDS = 60.0
+
+# More than the service takes for any answer, so that its own time limits are seen and not ours.
+PATIENCE_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
 class Call:
-    """What one caller asks again and again, so often in a second at most; over a new connection each time, or not."""
+    """What one caller asks again and again, so often in a second at most; over a new connection each time, or not.
+
+    `make_body` gives each request one of its own. A persistent caller sends a request that failed again, with the
+    same `Idempotency-Key`, until it is done.
+    """
 
     method: str
     path: str
     body: Any = None
+    make_body: Callable[[], Any] | None = None
     connects_anew: bool = False
+    is_persistent: bool = False
     per_second: float = 25.0
+
+    def next_request(self) -> dict[str, Any]:
+        """What is sent once or, by a persistent caller, until it is done."""
+        body = self.make_body() if self.make_body else self.body
+        headers = {"Idempotency-Key": str(new_id())} if self.is_persistent else {}
+        return {"method": self.method, "url": self.path, "json": body, "headers": headers}
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Of one request. Times are those of `time.monotonic`."""
+    """Of one request. Times are those of `time.monotonic`. A refusal is kept with its words."""
 
     call: Call
     began: float
     seconds: float
     status: int | None
     error: str = ""
+    sent: Any = None
+    refusal: httpx2.Response | None = None
+
+    @property
+    def ended(self) -> float:
+        return self.began + self.seconds
+
+    @property
+    def is_done(self) -> bool:
+        return self.status is not None and self.status < httpx2.codes.BAD_REQUEST
 
 
 @dataclass
@@ -71,20 +98,32 @@ async def call_all(load: SteadyLoad, url: str, calls: Sequence[Call], headers: M
 
 async def call_again(load: SteadyLoad, url: str, call: Call, headers: Mapping[str, str]) -> None:
     closing = {"Connection": "close"} if call.connects_anew else {}
-    async with httpx2.AsyncClient(base_url=url, headers={**headers, **closing}, timeout=10) as client:
+    always = {**headers, **closing}
+    async with httpx2.AsyncClient(base_url=url, headers=always, timeout=PATIENCE_SECONDS) as client:
         while not load.is_over:
-            outcome = await outcome_of(client, call)
-            load.outcomes.append(outcome)
-            await asyncio.sleep(max(0.0, 1 / call.per_second - outcome.seconds))
+            request = call.next_request()
+            outcome = await ask(load, client, call, request)
+            while call.is_persistent and not outcome.is_done:
+                outcome = await ask(load, client, call, request)
 
 
-async def outcome_of(client: httpx2.AsyncClient, call: Call) -> Outcome:
+async def ask(load: SteadyLoad, client: httpx2.AsyncClient, call: Call, request: dict[str, Any]) -> Outcome:
+    """Once; then wait until it may be asked again."""
+    outcome = await outcome_of(client, call, request)
+    load.outcomes.append(outcome)
+    await asyncio.sleep(max(0.0, 1 / call.per_second - outcome.seconds))
+    return outcome
+
+
+async def outcome_of(client: httpx2.AsyncClient, call: Call, request: dict[str, Any]) -> Outcome:
     began = time.monotonic()
+    sent = request["json"]
     try:
-        response = await client.request(call.method, call.path, json=call.body)
+        response = await client.request(**request)
     except httpx2.TransportError as error:
-        return Outcome(call, began, time.monotonic() - began, None, repr(error))
-    return Outcome(call, began, time.monotonic() - began, response.status_code)
+        return Outcome(call, began, time.monotonic() - began, None, repr(error), sent)
+    refusal = response if response.is_error else None
+    return Outcome(call, began, time.monotonic() - began, response.status_code, sent=sent, refusal=refusal)
 
 
 def percentile(outcomes: Sequence[Outcome], share: float) -> float:

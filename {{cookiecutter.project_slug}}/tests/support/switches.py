@@ -4,10 +4,13 @@
 """
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
+from functools import partial
+from math import inf
 from typing import Any
 
+import aiohttp
 from fastapi import APIRouter
 from fastapi.utils import generate_unique_id
 from pydantic import SecretStr
@@ -16,7 +19,21 @@ from sqlalchemy import TextClause
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app.assembly import application, caller_limits, instruments, policies, routes, server
+from app.cache.finding import Finding
+from app.cache.guarded_redis import GuardedRedis
+from app.cache.invalidation import Invalidation
+from app.cache.memory import Entry
+from app.cache.redis import Redis
+from app.cache.shared import NothingShared, Reading, SharedEntries
 from app.cli import config
+from app.clients import calls, connections
+from app.clients.checked_resolver import CheckedResolver
+from app.clients.circuit_events import CircuitEvents
+from app.clients.http import Clients
+from app.clients.ledger import Ledger
+from app.clients.partner_client import HttpClient
+from app.clients.shared_breakers import SharedBreakers
+from app.clients.ssrf_guard import UrlRules
 from app.core.versions import SeenVersions
 from app.health import draining
 from app.jobs import pruning, queue, running, store
@@ -28,7 +45,12 @@ from app.jobs.worker import Worker
 from app.observability import logging, redaction
 from app.observability.error_tracking import ErrorTracker
 from app.persistence import database, engine, errors, migrations
-from app.resilience.concurrency_limit import Priority
+from app.resilience import bulkhead, retry
+from app.resilience.circuit_breaker import CircuitBreaker
+from app.resilience.concurrency_limit import ConcurrencyLimit, Priority
+from app.resilience.policy import Guard, Operation
+from app.resilience.retry_budget import RetryBudget
+from app.resilience.single_flight import SingleFlight
 from app.security import callers
 from app.security.keys import Key
 from app.security.limit_refusals import LimitRefusals
@@ -61,6 +83,7 @@ from app.web.middleware.trusted_hosts import TrustedHosts
 from app.web.pagination import Cursors
 from app.web.protocol import BoundedProtocol
 from app.web.rate_limits import CallerLimits
+from app.web.shared_answers.turn import Turn
 from tests.features.orders.switches import SWITCHES as ORDERS  # option: example
 from tests.support.switching import (
     Switch,
@@ -112,7 +135,7 @@ def without_keys(patch: MonkeyPatch) -> None:
     patch.setattr(Claim, "store", idle)
 
 
-async def granted(*_: Any) -> bool:
+async def granted(*_: Any, **__: Any) -> bool:
     """Whoever else has it."""
     return True
 
@@ -136,9 +159,57 @@ def failing(*_: Any) -> None:
     raise RuntimeError
 
 
+class RoomForAll(ConcurrencyLimit):
+    """However many are in."""
+
+    def try_enter(self) -> bool:
+        self.in_flight += 1
+        return True
+
+
 def scheduled_by_anybody() -> TextClause:
     """Each worker's schedule is a schedule of its own."""
     return sql(store.DEFER_SCHEDULED.text.replace("CAST(:cron AS text)", "CAST(:cron AS text) || random()"))
+
+
+async def patient(self: Guard, operation: Operation[Any], _ends_at: float) -> Any:
+    """However long it takes."""
+    return await operation()
+
+
+async def without_fallback(_self: HttpClient, wanted: Awaitable[Any], _fallback: Any) -> Any:
+    """What is wanted, or nothing."""
+    return await wanted
+
+
+async def unbounded(_self: connections.Connections, response: Any, _most_bytes: int) -> bytes:
+    """All of it; a few bytes show that."""
+    return bytes((await response.read())[:10])
+
+
+async def unchecked(self: CheckedResolver, host: str, port: int, family: Any) -> Any:
+    """Whatever the name leads to."""
+    return await self.resolver.resolve(host, port, family)
+
+
+def follow_redirects(patch: MonkeyPatch) -> None:
+    """As the library does by itself."""
+    ask = aiohttp.ClientSession._request
+
+    async def asking(*given: Any, **options: Any) -> Any:
+        return await ask(*given, **{**options, "allow_redirects": True})
+
+    patch.setattr(aiohttp.ClientSession, "_request", asking)
+
+
+async def run_alone(_self: SingleFlight[Any, Any], _key: object, operation: Any) -> Any:
+    """Each for itself."""
+    return await operation()
+
+
+async def unshared(*_: Any) -> Reading:
+    """As if Redis was gone."""
+    raise NothingShared
 
 
 SWITCHES: dict[str, Switch] = {
@@ -205,6 +276,32 @@ SWITCHES: dict[str, Switch] = {
     "database-check": without_check("database"),
     "schema-check": without_check("schema"),
     "redis-check": without_check("redis"),
+    "redis-circuit": replaced(GuardedRedis, "execute_command", Redis.execute_command),
+    "circuit-breaker": replaced(CircuitBreaker, "judge", nothing),
+    "slow-calls": replaced(CircuitBreaker, "is_slow", lambda *_: False),
+    "call-retries": replaced(retry, "may_help", lambda *_, **__: False),
+    "retry-budget": replaced(RetryBudget, "take", lambda _self: True),
+    "bulkhead": replaced(bulkhead, "ConcurrencyLimit", RoomForAll),
+    "call-deadlines": replaced(Guard, "seconds_for_all", lambda _self: inf),
+    "shared-breakers": replaced(SharedBreakers, "tell_of_opening", nothing),
+    "forced-breakers": replaced(SharedBreakers, "obey", nothing),
+    "circuit-events": replaced(CircuitEvents, "tell", nothing),
+    "call-within-request": replaced(calls, "remaining", lambda: inf),
+    "attempt-time-outs": replaced(Guard, "ask", patient),
+    "safe-retries": replaced(retry, "may_help", lambda *_, **__: True),
+    "retry-after": replaced(calls, "seconds_to_wait", lambda _headers: 0.0),
+    "single-flight": replaced(calls.Calls, "once_for_all", calls.Calls.guarded),
+    "bounded-answers": replaced(connections.Connections, "read", unbounded),
+    "redirects-off": follow_redirects,
+    "verified-certificates": replaced(aiohttp, "TCPConnector", partial(aiohttp.TCPConnector, ssl=False)),
+    "call-context": replaced(calls, "context_headers", dict),
+    "partner-keys": replaced(Clients, "headers_for", lambda *_: {}),
+    "quiet-failures": replaced(connections, "cause_of", repr),
+    "told-calls": replaced(Ledger, "tell", lambda *_, **__: None),
+    "fallbacks": replaced(HttpClient, "or_else", without_fallback),
+    "circuits-in-health": replaced(Clients, "checks", lambda _self: []),
+    "ssrf-guard": replaced(UrlRules, "check", nothing),
+    "checked-addresses": replaced(CheckedResolver, "resolve", unchecked),
     "ended-by-force": replaced(server, "end_within", lambda *_, **__: None),
     "draining": replaced(draining.Draining, "begin", lambda _self: None),
     "error-tracking": replaced(instruments, "open_error_tracker", lambda **_: ErrorTracker(nothing, nothing)),
@@ -222,5 +319,15 @@ SWITCHES: dict[str, Switch] = {
     "worker-check": replaced(Worker, "probe", idle),
     "pruned-jobs": replaced(pruning, "PRUNE", sql("SELECT 1 WHERE false AND :days > :batch")),
     "job-context": replaced(running, "begin_job", lambda **_: None),
+    "shared-loads": replaced(SingleFlight, "run", run_alone),
+    "cache-lock": replaced(SharedEntries, "lock", granted),
+    "shared-cache": replaced(SharedEntries, "read", unshared),
+    "stale-values": replaced(Entry, "is_servable", lambda entry, now: now < entry.fresh_until),
+    "old-values": replaced(Entry, "is_fallback", lambda *_: False),
+    "cache-invalidation": replaced(Invalidation, "hear", nothing),
+    "after-commit": replaced(database, "run_actions", idle),
+    "shared-answers": replaced(Turn, "come", idle),
+    "kept-answers": replaced(Finding, "keep", idle),
+    "declared-sharing": replaced(policies, "sharing_problems", lambda _policy: []),
     **ORDERS,  # option: example
 }

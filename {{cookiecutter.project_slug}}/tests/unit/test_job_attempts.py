@@ -7,12 +7,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from app.jobs.attempt import RETRY, Attempt, Ending, Outcome
-from app.jobs.backoff import Backoff
 from app.jobs.envelope import carried_by, pack
 from app.jobs.errors import CancelledItself, TimeLimitExceeded, TriedToExit, UnknownJob, UnreadableJob
 from app.jobs.handler import Handler
 from app.jobs.job import Job
 from app.jobs.repeating import until_done
+from app.resilience.backoff import Backoff
 from tests.support.waiting import until
 
 

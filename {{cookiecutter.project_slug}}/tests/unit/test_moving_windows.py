@@ -5,12 +5,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
-from structlog.contextvars import bound_contextvars, merge_contextvars
 from structlog.testing import capture_logs
 
 from app.cache.moving_windows import MovingWindows, WindowsUnavailable
 from app.cache.redis import open_redis
 from app.core.rates import Bucket, Rate
+from app.observability.context import add_context, begin_request, bind_caller, forget_context
 from app.observability.metrics import Metrics
 from app.security import rate_limiter
 from app.security.rate_limiter import open_rate_limiter
@@ -102,10 +102,12 @@ async def test_only_the_line_that_tells_of_an_outage_names_the_request_that_foun
 ) -> None:
     monkeypatch.setattr(rate_limiter, "PROBE_SECONDS", 0.01)
     monkeypatch.setattr(windows, "script", mistaken)
-    with capture_logs(processors=[merge_contextvars]) as lines:
+    with capture_logs(processors=[add_context]) as lines:
         async with open_rate_limiter(windows, metrics=Metrics()) as limiter:
-            with bound_contextvars(request_id="one", user="key:somebody"):
-                await limiter.take([BUCKET])
+            begin_request(request_id="one", trace_id="trace")
+            bind_caller(user="key:somebody", tenant="theirs")
+            await limiter.take([BUCKET])
+            forget_context()
             monkeypatch.setattr(windows, "script", one_each)
             await until(lambda: not limiter.is_local)
 

@@ -104,7 +104,7 @@ def test_no_secret_under_a_sensitive_key_survives_at_any_depth(
 ) -> None:
     event = buried({key: [PLANTED, value]}, wrappers)
 
-    assert PLANTED.encode() not in to_json({"event": redact(event)})
+    assert PLANTED.encode() not in to_json(None, "info", {"event": redact(event)})
 
 
 @given(key=st.sampled_from(SENSITIVE_KEYS), as_bytes=st.booleans(), in_list=st.booleans())
@@ -209,7 +209,7 @@ def test_a_circle_ends() -> None:
 
 @pytest.mark.parametrize("value", [2**70, "\ud800", {"deep": [2**64, "\udfff"]}])
 def test_nothing_that_is_logged_makes_the_log_fail(value: Any) -> None:
-    line = to_json({"event": "x", "value": redact(value)})
+    line = to_json(None, "info", {"event": "x", "value": redact(value)})
 
     assert b'"event"' in line
 
@@ -240,7 +240,7 @@ def test_names_are_remembered_but_not_without_bound() -> None:
 
 
 def test_what_is_redacted_is_json() -> None:
-    assert orjson.loads(to_json({"event": redact({("a", 1): b"x", None: {1}})})) == {
+    assert orjson.loads(to_json(None, "info", {"event": redact({("a", 1): b"x", None: {1}})})) == {
         "event": {"('a', 1)": "x", "None": [1]}
     }
 

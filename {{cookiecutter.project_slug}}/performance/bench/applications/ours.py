@@ -21,8 +21,14 @@ LAST_ROUTE = f"/v1/nouns-{ROUTERS - 1}/routes-{ROUTES_EACH - 1}/7"
 
 
 def ours(settings: Settings) -> FastAPI:
-    """As it is, plus three routes."""
-    return with_routers(settings, [things.router])
+    """As it is, plus a few routes."""
+    return with_routers(settings, [things.router, things.sharing_router])
+
+
+def ours_without_memory(settings: Settings) -> FastAPI:
+    """It remembers nothing by itself, so all that is remembered comes from Redis."""
+    cache = settings.cache.model_copy(update={"memory_bytes": 1})
+    return ours(settings.model_copy(update={"cache": cache}))
 
 
 def ours_up_to(settings: Settings, *, step: int) -> FastAPI:

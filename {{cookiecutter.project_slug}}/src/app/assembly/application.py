@@ -34,7 +34,7 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan_of(settings, instruments, draining),
         middleware=middleware(settings, instruments),
         exception_handlers=HANDLERS,
-        telemetry={"tracing": False},
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.draining = draining
     add_routes(app, *ROUTERS)

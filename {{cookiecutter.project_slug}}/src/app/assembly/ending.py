@@ -5,6 +5,8 @@ import threading
 
 import structlog
 
+from app.observability.log_output import STDOUT
+
 log = structlog.get_logger()
 
 
@@ -16,6 +18,7 @@ def end_within(seconds: float, *, event: str) -> None:
 
     def cut_off() -> None:
         log.warning(event, seconds=seconds)
+        STDOUT.drain()
         os._exit(1)
 
     watchdog = threading.Timer(seconds, cut_off)

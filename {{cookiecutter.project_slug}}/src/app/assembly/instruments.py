@@ -5,6 +5,7 @@ import sys
 from app.core.identity import service_identity
 from app.observability.error_tracking import open_error_tracker
 from app.observability.instruments import Instruments
+from app.observability.log_output import STDOUT
 from app.observability.logging import configure_logging
 from app.observability.metrics import Metrics
 from app.settings import Settings
@@ -19,7 +20,9 @@ def open_instruments(settings: Settings) -> Instruments:
         release=sentry.release or service_identity().release,
         environment=sentry.environment or settings.environment,
     )
-    return Instruments(Metrics(), tracker)
+    metrics = Metrics()
+    STDOUT.on_drop = metrics.log_lines_dropped.inc
+    return Instruments(metrics, tracker)
 
 
 def open_log(settings: Settings) -> None:

@@ -68,7 +68,7 @@ def create_management_app(*, health: Health, metrics: Metrics) -> FastAPI:
         lifespan=lifespan,
         middleware=[Middleware(Edge, concerns=[RequestContext(), SecurityHeaders()])],
         exception_handlers=HANDLERS,
-        telemetry={"tracing": False},
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     add_routes(app, health_routes.router)
 

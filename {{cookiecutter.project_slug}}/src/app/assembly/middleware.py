@@ -83,7 +83,7 @@ def concerns(settings: Settings, metrics: Metrics, shedding: SheddingState) -> l
         RequestContext(),
         ClientAddress(settings.trusted_proxies),
         AccessLog(),
-        HttpMetrics(metrics),
+        HttpMetrics(metrics.requests),
         SecurityHeaders(),
         AddressCount(address_limit, exempt=HEALTH_PATHS, shedding=shedding),
         RateLimitHeaders(),

@@ -14,6 +14,8 @@ from app.web.dependencies import open_read_session, open_session
 from app.web.idempotency.dependencies import accept_key
 from app.web.idempotency.route import IdempotentRoute
 from app.web.rate_limits import limit_address, rates_on
+from app.web.shared_answers.dependencies import Audience, Sharing
+from app.web.shared_answers.route import SharingRoute
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def depth_first(dependant: Dependant) -> Iterator[Dependant]:
 
 def problems_of(policy: Policy) -> list[str]:
     """A sentence for each mistake."""
-    rules = (caller_problems, key_problems, limit_problems, session_problems)
+    rules = (caller_problems, key_problems, sharing_problems, limit_problems, session_problems)
     return [problem for rule in rules for problem in rule(policy)]
 
 
@@ -118,6 +120,23 @@ def key_problems(policy: Policy) -> Iterator[str]:
 
 def takes_key(route: RouteContext) -> bool:
     return any(step.call is accept_key for step in steps_of(route))
+
+
+def sharing_problems(policy: Policy) -> Iterator[str]:
+    steps = [step.call for step in steps_of(policy.route)]
+    for place, sharing in enumerate(steps):
+        if not isinstance(sharing, Sharing):
+            continue
+        if not isinstance(policy.route.original_route, SharingRoute) or policy.route.methods != {"GET"}:
+            yield (
+                f"{policy.name} shares its answers, and cannot: it has to be a GET of a router that is made with "
+                "`APIRouter(…, route_class=SharingRoute)`."
+            )
+        if API_KEY in steps[place:] or (sharing.among is not Audience.EVERYBODY and API_KEY not in steps):
+            yield (
+                f"{policy.name} shares its answers before it knows its caller: put the caller first in its parameters, "
+                "or say `among=Audience.EVERYBODY` if the route is public."
+            )
 
 
 def limit_problems(policy: Policy) -> Iterator[str]:

@@ -4,6 +4,8 @@ import asyncio
 import gc
 import signal
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import ceil
 from types import FrameType
 from typing import Any
@@ -16,6 +18,7 @@ from app.assembly.ending import end_within
 from app.assembly.instruments import open_log
 from app.assembly.sockets import listen
 from app.health.draining import Draining
+from app.observability.log_output import STDOUT
 from app.settings import Settings, essentials
 from app.web.protocol import BoundedProtocol
 
@@ -84,6 +87,13 @@ class DrainingServer(uvicorn.Server):
         super().__init__(config)
         self.draining = draining
         self.delay_seconds = delay_seconds
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """uvicorn repeats the signal at the end, which ends the process at once: the log must be written before."""
+        with super().capture_signals():
+            yield
+            STDOUT.drain()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """The first signal drains; the next one ends the delay; the next one after that cuts off what is in flight."""

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from app.cli import config, jobs, keys, migrate, openapi, routes, serve, worker
+from app.cli import breakers, config, jobs, keys, migrate, openapi, routes, serve, worker
 from app.core.checks import CheckFailed
 from app.core.configuration_error import ConfigurationError
 from app.core.errors import Conflict, NotFound, Unavailable
@@ -29,6 +29,7 @@ for command in (serve.serve, worker.worker, migrate.migrate, config.config, rout
     commands.command()(command)
 commands.add_typer(keys.commands, name="keys")
 commands.add_typer(jobs.commands, name="jobs")
+commands.add_typer(breakers.commands, name="breakers")
 
 
 def main() -> None:

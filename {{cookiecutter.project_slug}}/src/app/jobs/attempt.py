@@ -8,11 +8,11 @@ from typing import Any, Generic
 
 from pydantic import ValidationError
 
-from app.jobs.backoff import Backoff
 from app.jobs.envelope import unpack
 from app.jobs.errors import CancelledItself, TimeLimitExceeded, TriedToExit, UnknownJob, UnreadableJob
 from app.jobs.handler import Handler, R
 from app.jobs.job import Job
+from app.resilience.backoff import Backoff
 
 # Ten attempts spread over 23 minutes on average and 47 at most: enough for a partner's outage or a bad deploy to pass.
 RETRY = Backoff(first_seconds=8, longest_seconds=900)

@@ -6,7 +6,7 @@ from typing import Never, TypeVar
 
 import structlog
 
-from app.jobs.backoff import Backoff
+from app.resilience.backoff import Backoff
 
 T = TypeVar("T")
 

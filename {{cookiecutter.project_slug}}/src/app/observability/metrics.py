@@ -12,8 +12,7 @@ from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
-# Seconds. Dense around the targets (p95 below 0.2, p99 below 1), sparse elsewhere: each bucket is a series per route.
-LATENCY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2.5, 5, 10)
+from app.observability.request_counts import LATENCY_BUCKETS, RequestCounts
 
 # Seconds. Jobs may take minutes.
 JOB_BUCKETS = (0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900)
@@ -29,17 +28,8 @@ class Metrics:
         self.registry = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
-        self.requests = Counter(
-            "http_requests", "Requests answered.", ("method", "route", "status"), registry=self.registry
-        )
-        self.request_seconds = Histogram(
-            "http_request_duration_seconds",
-            "Time from the request's arrival to the last byte of its answer.",
-            ("method", "route"),
-            buckets=LATENCY_BUCKETS,
-            registry=self.registry,
-        )
-        self.requests_in_flight = Gauge("http_requests_in_flight", "Requests being served.", registry=self.registry)
+        self.requests = RequestCounts()
+        self.registry.register(self.requests)
         self.requests_unreadable = Counter(
             "http_requests_unreadable", "Requests refused before they were ones.", registry=self.registry
         )
@@ -67,8 +57,33 @@ class Metrics:
         self.rate_limits_local = Gauge(
             "rate_limits_local", "1 while this process counts alone, because Redis does not.", registry=self.registry
         )
+        self.broadcast_heard = Gauge(
+            "broadcast_heard", "1 while this process hears what others tell through Redis.", registry=self.registry
+        )
+        self.circuit_state = Gauge(
+            "circuit_state", "1 for the state in which a circuit is.", ("circuit", "state"), registry=self.registry
+        )
+        self.circuit_openings = Counter(
+            "circuit_openings", "Circuits that opened, by why.", ("circuit", "cause"), registry=self.registry
+        )
+        self.cache_calls = Counter(
+            "cache_calls", "Values asked for: hit, stale, miss, failed.", ("kind", "outcome"), registry=self.registry
+        )
+        self.cache_loads = Counter(
+            "cache_loads",
+            "Values that no memory had, by where they were found.",
+            ("kind", "source"),
+            registry=self.registry,
+        )
+        self.cache_redis_failures = Counter(
+            "cache_redis_failures", "Values looked for without Redis, because it failed.", registry=self.registry
+        )
+        self.cache_bytes = Gauge("cache_bytes", "Size of the values in this process' memory.", registry=self.registry)
         self.caller_refusals = Counter(
             "caller_refusals", "Callers turned away, by reason.", ("reason",), registry=self.registry
+        )
+        self.log_lines_dropped = Counter(
+            "log_lines_dropped", "Lines that standard output did not take in time.", registry=self.registry
         )
         self.component_up = Gauge(
             "health_component_up", "1 while the dependency's check passes.", ("component",), registry=self.registry
@@ -84,6 +99,30 @@ class Metrics:
     def expose(self) -> bytes:
         """Everything in Prometheus' text format."""
         return generate_latest(self.registry)
+
+
+class PartnerMetrics:
+    """What is counted of calls to others."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.calls = Counter(
+            "partner_calls", "Calls to partners, by how they ended.", ("partner", "outcome"), registry=registry
+        )
+        self.seconds = Histogram(
+            "partner_call_duration_seconds",
+            "Time that one call took, all its attempts included.",
+            ("partner",),
+            buckets=LATENCY_BUCKETS,
+            registry=registry,
+        )
+        self.retries = Counter("partner_retries", "Attempts beyond the first.", ("partner",), registry=registry)
+        self.fallbacks = Counter(
+            "partner_fallbacks",
+            "Calls whose failure was made up for, by what it was.",
+            ("partner", "outcome"),
+            registry=registry,
+        )
+        self.in_flight = Gauge("partner_calls_in_flight", "Calls under way.", ("partner",), registry=registry)
 
 
 class JobMetrics:

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
+from app.persistence.after_commit import run_actions
 from app.persistence.engine import ConnectionOptions, create_engine
 from app.persistence.errors import DatabaseBusy, translate
 from app.persistence.read_session import ReadOnlySession
@@ -63,6 +64,8 @@ class Database:
                     # Cut off between the server's commit and its answer, what was done would be answered with 504.
                     with suspended(), translated_errors(is_committing=True):
                         await session.commit()
+        if session.info:
+            await run_actions(session)  # the connection is free again
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import Context, ContextVar, copy_context
 from math import inf
 from types import TracebackType
 
@@ -15,16 +15,18 @@ class Deadline:
     """`async with Deadline(2.5):` cancels the block after so many seconds, and then raises `DeadlineExceeded`.
 
     Inside of another deadline it can only be earlier. Its time may stand still (`pause`, `resume`), and
-    `lift` takes it away.
+    `lift` takes it away. It works as `asyncio.timeout` does, at half of its price: every request has one.
     """
 
-    __slots__ = ("before", "clock", "ends_at", "paused_at", "timer")
+    __slots__ = ("before", "cancelled_before", "clock", "ends_at", "has_expired", "paused_at", "task", "timer")
 
     def __init__(self, seconds: float, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.before = _current.get()
         self.clock = clock
         self.ends_at = clock() + min(seconds, inf if self.before is None else self.before.remaining)
         self.paused_at = 0.0
+        self.has_expired = False
+        self.timer: asyncio.TimerHandle | None = None
 
     @property
     def remaining(self) -> float:
@@ -32,8 +34,9 @@ class Deadline:
         return self.ends_at - self.clock()
 
     async def __aenter__(self) -> "Deadline":
-        self.timer = asyncio.timeout(self.remaining)
-        await self.timer.__aenter__()
+        self.task = current_task()
+        self.cancelled_before = self.task.cancelling()
+        self.set_timer()
         _current.set(self)
         return self
 
@@ -41,30 +44,50 @@ class Deadline:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         _current.set(self.before)
-        try:
-            await self.timer.__aexit__(kind, error, trace)
-        except TimeoutError:
+        self.stop_timer()
+        if not self.has_expired:
+            return
+        is_ours_alone = self.task.uncancel() <= self.cancelled_before
+        if is_ours_alone and kind is asyncio.CancelledError:
             raise DeadlineExceeded from None
 
     def pause(self) -> None:
         """Something outside takes its time, which is limited elsewhere."""
         self.paused_at = self.clock()
-        self.set_timer(None)
+        self.stop_timer()
 
     def resume(self) -> None:
         """Go on with what was left."""
         self.ends_at += self.clock() - self.paused_at
-        if self.ends_at < inf:
-            self.set_timer(asyncio.get_running_loop().time() + self.remaining)
+        self.set_timer()
 
     def lift(self) -> None:
         """There is no limit any more."""
         self.ends_at = inf
-        self.set_timer(None)
+        self.stop_timer()
 
-    def set_timer(self, when: float | None) -> None:
-        if not self.timer.expired():  # else the cancellation is on its way, and nothing takes it back
-            self.timer.reschedule(when)
+    def set_timer(self) -> None:
+        if self.ends_at < inf and not self.has_expired:
+            self.timer = asyncio.get_running_loop().call_later(max(self.remaining, 0.0), self.expire)
+
+    def stop_timer(self) -> None:
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+
+    def expire(self) -> None:
+        """From here on nothing takes the cancellation back."""
+        self.has_expired = True
+        self.timer = None
+        self.task.cancel()
+
+
+def current_task() -> asyncio.Task[object]:
+    """Raises `RuntimeError` outside of any: there is nothing that could be cancelled."""
+    task = asyncio.current_task()
+    if task is None:
+        raise RuntimeError("A deadline needs a task whose work it can end.")
+    return task
 
 
 _current: ContextVar[Deadline | None] = ContextVar("deadline", default=None)
@@ -74,6 +97,13 @@ def remaining() -> float:
     """Seconds that are left for the work in this context; infinite without a deadline, below 0 when it has passed."""
     current = _current.get()
     return inf if current is None else current.remaining
+
+
+def context_without_deadline() -> Context:
+    """The present one, for work that others wait for as well, who may have more time."""
+    context = copy_context()
+    context.run(_current.set, None)
+    return context
 
 
 @contextmanager

@@ -34,9 +34,10 @@ class LocalLimit:
     def take(self, key: str, *, cost: int = 1) -> float:
         """Take one and return 0, or take none and return the seconds until there is one."""
         now = self.clock()
-        seconds = self.wait(key, now, cost=cost)
+        whole_at = self.whole_at_after(key, now, cost)
+        seconds = self.wait_for(whole_at, now)
         if seconds == 0:
-            self.whole_at[key] = self.whole_at_after(key, now, cost)
+            self.whole_at[key] = whole_at
         self.whole_at.move_to_end(key)
         self.forget_one(now)
         return seconds
@@ -48,7 +49,10 @@ class LocalLimit:
 
     def wait(self, key: str, now: float, *, cost: int = 1) -> float:
         """How many seconds until one could be taken; 0 if now."""
-        seconds = self.whole_at_after(key, now, cost) - now - self.rate.seconds
+        return self.wait_for(self.whole_at_after(key, now, cost), now)
+
+    def wait_for(self, whole_at: float, now: float) -> float:
+        seconds = whole_at - now - self.rate.seconds
         return seconds if seconds > self.slack else 0.0
 
     def whole_at_after(self, key: str, now: float, cost: int) -> float:

@@ -1,6 +1,7 @@
 """What production refuses to start with. Each rule is a sentence that says what to do."""
 
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
@@ -15,7 +16,15 @@ DEFAULT_PASSWORDS = frozenset({"", "admin", "app", "changeme", "changethis", "pa
 
 def unsafe(settings: Settings) -> list[str]:
     """Everything that must not reach production, all of it at once."""
-    rules = (unsafe_secret_key, unsafe_debug, unsafe_hosts, unsafe_origins, unsafe_proxies, unsafe_database)
+    rules = (
+        unsafe_secret_key,
+        unsafe_debug,
+        unsafe_hosts,
+        unsafe_origins,
+        unsafe_proxies,
+        unsafe_database,
+        unsafe_partners,
+    )
     return [problem for rule in rules for problem in rule(settings)]
 
 
@@ -62,3 +71,16 @@ def unsafe_database(settings: Settings) -> Iterator[str]:
         yield "DATABASE_URL has a default password: give the database's user one of its own."
     if url.is_plaintext_remote and settings.database.tls != "off":
         yield "DATABASE_URL may send data in the clear: add sslmode=verify-full, or set DATABASE_TLS=off on purpose."
+
+
+def unsafe_partners(settings: Settings) -> Iterator[str]:
+    for name, partner in settings.partners.items():
+        if partner.url and partner.api_key and is_plaintext_remote(partner.url) and partner.tls != "off":
+            tls = f"{name}_TLS".upper()
+            yield f"{name.upper()}_URL sends a key in the clear: use https://, or set {tls}=off on purpose."
+
+
+def is_plaintext_remote(url: str) -> bool:
+    """Whether others may read along."""
+    parts = urlsplit(url)
+    return parts.scheme == "http" and parts.hostname not in {"localhost", "127.0.0.1", "::1"}

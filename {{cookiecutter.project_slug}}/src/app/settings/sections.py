@@ -19,6 +19,7 @@ from app.settings.types import (
     Hours,
     Level,
     Names,
+    PartnerAddress,
     PoolSize,
     Port,
     Proxies,
@@ -37,11 +38,29 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
+class PartnerSection(Section):
+    """Another service that we call; a section that is one of these is a client under the section's name.
+
+    The key is sent as a bearer token, to this address only. Without an address the partner counts as unavailable.
+    """
+
+    url: PartnerAddress | None = None
+    api_key: SecretStr | None = None
+    tls: Literal["off"] | None = None
+
+
 class Body(Section):
     """What a caller may send. A route that takes more says so: `max_body_size` in its decorator."""
 
     limit_bytes: Bytes = 1_048_576
     timeout_seconds: TimeLimit = 20.0
+
+
+class Cache(Section):
+    """What one process remembers of answers and values, in all and of each at most."""
+
+    memory_bytes: Bytes = 33_554_432
+    value_bytes: Bytes = 262_144
 
 
 class Cors(Section):
@@ -152,6 +171,7 @@ class Settings(BaseSettings):
     allowed_hosts: Names = ["*"]
     trusted_proxies: Proxies = []
     body: Body = Body()
+    cache: Cache = Cache()
     cors: Cors = Cors()
     docs: Docs = Docs()
     idempotency: Idempotency = Idempotency()
@@ -170,6 +190,12 @@ class Settings(BaseSettings):
     def is_production(self) -> bool:
         """Whether real callers depend on this process."""
         return self.environment == "production"
+
+    @property
+    def partners(self) -> dict[str, PartnerSection]:
+        """Every section that describes one, by its name."""
+        sections = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: section for name, section in sections.items() if isinstance(section, PartnerSection)}
 
     @property
     def shows_docs(self) -> bool:

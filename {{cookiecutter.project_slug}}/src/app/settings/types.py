@@ -46,6 +46,16 @@ def checked_redis_url(value: str) -> str:
     return value
 
 
+def checked_partner_url(value: str) -> str:
+    """Refuse what no call could be added to. A password would end in logs: a partner's secret has a setting."""
+    parts = split_url(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("must begin with http:// or https:// and name a host")
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise ValueError("must hold neither a user nor a query: only scheme, host, port and the beginning of paths")
+    return value
+
+
 def checked_dsn(value: str) -> str:
     """Refuse what Sentry's client would refuse later, with a stack trace."""
     parts = split_url(value)
@@ -86,4 +96,5 @@ DatabaseAddress = Annotated[SecretStr, BeforeValidator(checked_database_url)]
 RedisAddress = Annotated[SecretStr, BeforeValidator(checked_redis_url)]
 Proxies = Annotated[Names, AfterValidator(checked_proxies)]
 RateText = Annotated[str, AfterValidator(checked_rate)]
+PartnerAddress = Annotated[str, AfterValidator(checked_partner_url)]
 Dsn = Annotated[SecretStr, BeforeValidator(checked_dsn)]

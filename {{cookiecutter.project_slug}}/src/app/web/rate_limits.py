@@ -17,7 +17,7 @@ from app.core.rates import Bucket, Rate, Standing
 from app.security.limit_refusals import LimitRefusals
 from app.security.rate_limiter import RateLimiter
 from app.web.middleware.client_address import network_of
-from app.web.middleware.rate_limit_headers import standings_in
+from app.web.middleware.edge import exchange_of
 
 MARK = "declared_limits"
 
@@ -119,7 +119,7 @@ class CallerLimits:
         await self.count(scope, own_buckets(scope, network_of(scope)))
 
     async def count(self, scope: Scope, buckets: Sequence[Bucket]) -> None:
-        standings = standings_in(scope)
+        standings = exchange_of(scope).standings
         uncounted = [bucket for bucket in buckets if bucket.limit not in standings]
         if not uncounted:
             return  # two parameters ask for the caller, or the request is run again

@@ -5,7 +5,7 @@ from collections import deque
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.web.middleware.body_limit import announces_body
+from app.web.middleware.edge import announces_body, exchange_of
 
 # What only reads may be stopped anywhere. Changes are finished: their callers may come back to look for the outcome.
 SAFE = frozenset({"GET", "HEAD"})
@@ -25,13 +25,9 @@ class AbandonedRequests:
             await self.app(scope, receive, send)
             return
         watch = Watch(receive)
-
-        async def end_watch_and_send(message: Message) -> None:
-            watch.end()
-            await send(message)
-
+        exchange_of(scope).when_begun.append(watch.end)
         try:
-            await self.app(scope, watch.receive, end_watch_and_send)
+            await self.app(scope, watch.receive, send)
         except asyncio.CancelledError:
             if not watch.has_cancelled():
                 raise  # somebody else wants it to end, and is told that it did
@@ -41,6 +37,8 @@ class AbandonedRequests:
 
 class Watch:
     """Looks out for the end of one connection, from a moment after the request's arrival until the answer begins."""
+
+    __slots__ = ("is_abandoned", "looking", "source", "timer", "unread", "work")
 
     def __init__(self, source: Receive) -> None:
         self.source = source

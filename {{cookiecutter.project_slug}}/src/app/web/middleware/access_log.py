@@ -5,8 +5,6 @@ import structlog
 from app.web.middleware.edge import Concern, Exchange
 from app.web.middleware.load_shedding import IS_SHED
 
-log = structlog.get_logger()
-
 # Characters; a longer path is an attack or a mistake, and its beginning tells which.
 LONGEST_PATH = 512
 
@@ -14,12 +12,15 @@ LONGEST_PATH = 512
 class AccessLog(Concern):
     """Logs what was asked, what was answered and how long it took; no query string, it may hold anything."""
 
+    def __init__(self) -> None:
+        self.log = structlog.get_logger().bind()
+
     def on_response_end(self, exchange: Exchange) -> None:
         scope = exchange.scope
         if IS_SHED in scope:
             return  # counted, with one line when that begins and one when it ends
         client = scope.get("client")
-        log.info(
+        self.log.info(
             "request",
             method=scope["method"],
             path=scope["path"][:LONGEST_PATH],

@@ -14,8 +14,7 @@ from app.resilience.shedding_state import SheddingState
 from app.security.limit_refusals import LimitRefusals
 from app.security.local_limit import LocalLimit
 from app.web.middleware.client_address import network_of
-from app.web.middleware.edge import Concern, Exchange
-from app.web.middleware.rate_limit_headers import standings_in
+from app.web.middleware.edge import Concern, Exchange, exchange_of
 
 LIMIT = "address"
 
@@ -46,7 +45,7 @@ class AddressCount(Concern):
         wait = self.limit.take(address, cost=COST_WHILE_SHEDDING if self.shedding.is_shedding else 1)
         if wait:
             bucket = Bucket(LIMIT, self.limit.rate, address)
-            standings_in(scope)[LIMIT] = Standing(bucket, 0, wait, is_refused=True)
+            exchange.standings[LIMIT] = Standing(bucket, 0, wait, is_refused=True)
 
 
 class AddressLimit:
@@ -60,7 +59,7 @@ class AddressLimit:
         self.refusals = refusals
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and (standing := standings_in(scope).get(LIMIT)):
+        if scope["type"] == "http" and (standing := exchange_of(scope).standings.get(LIMIT)):
             self.refusals.record(LIMIT, whom=standing.bucket.whom)
             raise AddressLimitExceeded(retry_after=standing.retry_after)
         await self.app(scope, receive, send)

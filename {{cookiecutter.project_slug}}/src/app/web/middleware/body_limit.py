@@ -8,8 +8,9 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware, RequestBodyLimitResponder
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.web.middleware.edge import announces_body
+
 TOO_LARGE = 413
-LENGTHS = frozenset({b"content-length", b"transfer-encoding"})
 
 
 class BodyLimit(RequestBodyLimitMiddleware):
@@ -28,11 +29,6 @@ class BodyLimit(RequestBodyLimitMiddleware):
             return
         body = LimitedBody(self.app, self.max_body_size, seconds=self.seconds)
         await body(scope, receive, send)
-
-
-def announces_body(scope: Scope) -> bool:
-    """Without either header a request ends with its head (RFC 9112, section 6.3), and there is nothing to count."""
-    return any(name in LENGTHS for name, _ in scope["headers"])
 
 
 class LimitedBody(RequestBodyLimitResponder):

@@ -14,7 +14,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.web.content_coding import ENCODERS, IDENTITY, Encoder, Preference, preference
-from app.web.middleware.edge import Headers
+from app.web.middleware.edge import Headers, exchange_of
 
 # Less fits into one packet anyway. More than the second takes longer than a millisecond: not in the event loop.
 SMALLEST_BYTES = 1024
@@ -30,7 +30,7 @@ NO_CONTENT, PARTIAL_CONTENT, NOT_MODIFIED = 204, 206, 304
 UNCODED = frozenset({NO_CONTENT, PARTIAL_CONTENT})
 
 ACCEPT_ENCODING = b"accept-encoding"
-CONDITIONS = frozenset({b"if-match", b"if-none-match"})
+CONDITIONS = (b"if-match", b"if-none-match")
 CODED_TAG = re.compile(rb'(?<!W/)("[^"]*)-(?:' + "|".join(ENCODERS).encode() + rb')"')
 
 
@@ -44,11 +44,11 @@ class Compression:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        headers: Headers = scope["headers"]
-        accepted = b",".join([value for name, value in headers if name == ACCEPT_ENCODING])
-        seen_tags = b",".join([value for name, value in headers if name in CONDITIONS])
+        headers = exchange_of(scope).request_headers
+        accepted = headers.get(ACCEPT_ENCODING, b"")
+        seen_tags = b",".join([headers[name] for name in CONDITIONS if name in headers])
         if seen_tags:
-            scope["headers"] = [(name, without_ending(value, of=name)) for name, value in headers]
+            scope["headers"] = [(name, without_ending(value, of=name)) for name, value in scope["headers"]]
         answer = Answer(send, wanted=preference(accepted.decode("latin-1")), seen_tags=seen_tags.decode("latin-1"))
         await self.app(scope, receive, answer.pass_on)
 

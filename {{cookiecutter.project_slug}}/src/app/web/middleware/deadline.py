@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core.errors import ServiceError
 from app.resilience.deadline import Deadline
-from app.web.middleware.body_limit import announces_body
+from app.web.middleware.edge import announces_body, exchange_of
 
 HEADER = b"x-request-timeout"
 
@@ -42,20 +42,15 @@ class Deadlines:
             await self.app(scope, receive, send)
             return
         async with Deadline(self.budget(scope)) as deadline:
-
-            async def lift_and_send(message: Message) -> None:
-                if message["type"] == "http.response.start":
-                    deadline.lift()
-                await send(message)
-
+            exchange_of(scope).when_begun.append(deadline.lift)
             if announces_body(scope):
                 receive = UncountedBody(receive, deadline).receive
-            await self.app(scope, receive, lift_and_send)
+            await self.app(scope, receive, send)
 
     def budget(self, scope: Scope) -> float:
         """Seconds. Raises `TimeoutUnreadable`."""
-        asked = [seconds_from(value) for name, value in scope["headers"] if name == HEADER]
-        return min([self.seconds, *asked])
+        asked = exchange_of(scope).request_headers.get(HEADER)
+        return self.seconds if asked is None else min(self.seconds, *map(seconds_from, asked.split(b", ")))
 
 
 def seconds_from(header: bytes) -> float:

@@ -7,9 +7,10 @@ import asyncio
 from collections.abc import Callable
 
 import structlog
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.core.errors import ServiceError, Unavailable
+from app.web.middleware.edge import exchange_of
 from app.web.problems import problem_of
 
 log = structlog.get_logger()
@@ -33,17 +34,11 @@ class ErrorBoundary:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        has_begun = False
-
-        async def watch(message: Message) -> None:
-            nonlocal has_begun
-            has_begun = True
-            await send(message)
-
+        exchange = exchange_of(scope)
         try:
-            await self.app(scope, receive, watch)
+            await self.app(scope, receive, send)
         except asyncio.CancelledError:
-            if has_begun:
+            if exchange.has_begun:
                 raise
             # The server stops and waits no longer. It is told nothing: raised, this would be a stack trace in the log.
             await problem_of(Stopping(), instance=scope["path"])(scope, receive, send)
@@ -51,7 +46,7 @@ class ErrorBoundary:
             self.record(error)
             # Once half an answer is out, only a closed connection tells the caller. The server closes it when we
             # return without an end; raised, the exception would be logged a second time.
-            if not has_begun:
+            if not exchange.has_begun:
                 await problem_of(error, instance=scope["path"])(scope, receive, send)
 
     def record(self, error: Exception) -> None:

@@ -11,6 +11,8 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.web.middleware.edge import announces_body
+
 JSON = "application/json"
 
 # The parser's own limit is 201 levels; no body that people write has 20.
@@ -33,7 +35,7 @@ class JsonBodies:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != "http" or not announces_body(scope):
             await self.app(scope, receive, send)
             return
         await self.app(scope, CheckedBody(scope, receive).receive, send)

@@ -17,7 +17,7 @@ from app.resilience.concurrency_limit import ConcurrencyLimit, Overloaded, Prior
 from app.resilience.queueing_time import QueueingTime, begin_queueing_time
 from app.resilience.shedding_state import SheddingState
 from app.web.authentication import credentials_in
-from app.web.middleware.body_limit import announces_body
+from app.web.middleware.edge import announces_body, exchange_of
 
 log = structlog.get_logger()
 
@@ -61,14 +61,10 @@ class LoadShedding:
             return
         await self.take_turn(scope)
         visit = Visit(self, scope, receive)
-
-        async def leave_and_send(message: Message) -> None:
-            visit.end()
-            await send(message)
-
+        exchange_of(scope).when_begun.append(visit.end)
         try:
             await visit.take_turn_in_loop()
-            await self.app(scope, visit.receive if announces_body(scope) else receive, leave_and_send)
+            await self.app(scope, visit.receive if announces_body(scope) else receive, send)
         finally:
             visit.end()
 

@@ -7,27 +7,17 @@ The fields are those of draft-ietf-httpapi-ratelimit-headers-10.
 
 from math import ceil
 
-from starlette.types import Scope
-
 from app.core.rates import Standing
 from app.web.middleware.edge import Concern, Exchange, Headers
-
-STATE = "rate_limit_standings"
 
 
 class RateLimitHeaders(Concern):
     """`RateLimit-Policy` says what is allowed, `RateLimit` what is left of it."""
 
     def on_response_start(self, exchange: Exchange, headers: Headers) -> None:
-        if standings := exchange.scope.get("state", {}).get(STATE):
+        if standings := exchange.standings:
             headers.append((b"ratelimit-policy", ", ".join(map(policy, standings.values())).encode()))
             headers.append((b"ratelimit", ", ".join(map(service_limit, standings.values())).encode()))
-
-
-def standings_in(scope: Scope) -> dict[str, Standing]:
-    """What the request was counted in so far, by the limit's name; also when it is run again."""
-    found: dict[str, Standing] = scope.setdefault("state", {}).setdefault(STATE, {})
-    return found
 
 
 def policy(standing: Standing) -> str:

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core.errors import Unavailable
 from app.persistence.errors import TransactionRolledBack
+from app.web.middleware.edge import exchange_of
 
 log = structlog.get_logger()
 
@@ -32,18 +33,11 @@ class TransactionRetry:
             return
         body = RecordedBody(receive)
         fresh = dict(scope)
-        has_begun = False
-
-        async def watch(message: Message) -> None:
-            nonlocal has_begun
-            has_begun = True
-            await send(message)
-
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                await self.app(scope, body.replay(), watch)
+                await self.app(scope, body.replay(), send)
             except TransactionRolledBack as error:
-                if has_begun:
+                if exchange_of(scope).has_begun:
                     raise  # a streamed answer: a second try would begin it again
                 log.warning("transaction_rolled_back", attempt=attempt, cause=repr(error.__cause__))
             else:

@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.web.middleware.edge import exchange_of
 from app.web.problems import problem_response
 
 # A name, an IPv4 address, or an IPv6 address in its brackets.
@@ -36,9 +37,8 @@ class TrustedHosts:
         await refusal(scope, receive, send)
 
     def is_trusted(self, scope: Scope) -> bool:
-        """Exactly one `Host`: of two, we might check the one and the next reader take the other."""
-        headers = [value for name, value in scope["headers"] if name == b"host"]
-        return len(headers) == 1 and self.is_listed(headers[0])
+        """Exactly one `Host`: of two, we might check the one and the next reader take the other. A list is no name."""
+        return self.is_listed(exchange_of(scope).request_headers.get(b"host", b""))
 
     def find(self, header: bytes) -> bool:
         """The answer of `is_listed`, which remembers it."""

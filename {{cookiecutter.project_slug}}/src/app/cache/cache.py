@@ -1,0 +1,200 @@
+"""The one door to what is remembered: in this process first, in Redis second; what is in neither is loaded."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Collection, Coroutine
+from functools import partial, wraps
+from typing import Any, ParamSpec, TypeVar
+from uuid import UUID
+
+import structlog
+
+from app.cache.broadcast import Broadcast
+from app.cache.finding import Finding
+from app.cache.invalidation import EVERYTHING, Invalidation
+from app.cache.kinds import Kind
+from app.cache.memory import Memory
+from app.cache.shared import SharedEntries
+from app.cache.wanted import Found, Load, Wanted
+from app.core.errors import DeadlineExceeded, Unavailable
+from app.observability.metrics import Metrics
+from app.resilience.single_flight import SingleFlight
+
+P = ParamSpec("P")
+V = TypeVar("V")
+
+log = structlog.get_logger()
+
+# After a failure, for so long nobody tries to load what there is an old value of.
+RETRY_SECONDS = 1.0
+
+# A load in the background has no caller whose deadline would end it.
+REFRESH_SECONDS = 30.0
+
+# Why a value cannot be loaded, if that is no mistake of ours.
+FAILURES = (Unavailable, DeadlineExceeded)
+
+
+class Cache:
+    """Remembers values of declared kinds.
+
+    Of callers that want the same at the same time one loads it, in all processes together; a process that dies over
+    it delays the others by `finding.LOCK_SECONDS` at most. Without Redis each process remembers by itself.
+
+    `load` works for everybody who waits, perhaps in the background when the request that began it has ended: it opens
+    what it needs itself, such as a session, and takes nothing from a request but plain values.
+    """
+
+    def __init__(
+        self,
+        shared: SharedEntries | None,
+        broadcast: Broadcast,
+        *,
+        memory_bytes: int,
+        value_bytes: int,
+        metrics: Metrics,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.clock = clock
+        self.memory = Memory(most_bytes=memory_bytes, clock=clock)
+        self.invalidation = Invalidation(shared, broadcast, forget=self.forget)
+        self.finding = Finding(
+            self.memory, shared, self.invalidation, value_bytes=value_bytes, clock=clock, metrics=metrics
+        )
+        self.flight = SingleFlight[str, Found[Any]]()
+        self.refreshing: dict[str, asyncio.Task[None]] = {}
+        self.calls = metrics.cache_calls
+        metrics.cache_bytes.set_function(lambda: self.memory.bytes)
+        broadcast.on_gap(self.doubt)
+
+    async def get(
+        self, kind: Kind[V], key: str, load: Load[V], *, tenant: UUID | None, tags: Collection[str] = ()
+    ) -> Found[V]:
+        """The tenant's value, or everybody's for `tenant=None`; a new one if there is none that is good enough.
+
+        `tags` are names under which it can be invalidated, such as `room:17`; all who ask for a key give the same.
+        Raises what `load` raises, unless that is `Unavailable` or `DeadlineExceeded` and an old value will do.
+        """
+        wanted = Wanted(kind, kind.key(key, tenant), (EVERYTHING, *sorted(tags)), load)
+        found = self.served(kind, wanted.key) or await self.find(wanted)
+        if found.is_stale:
+            self.refresh(wanted)
+        return found
+
+    def recall(self, kind: Kind[V], key: str, *, tenant: UUID | None) -> Found[V] | None:
+        """What this process remembers, if it may be served. Nothing is waited for, and nothing loaded anew."""
+        return self.served(kind, kind.key(key, tenant))
+
+    async def invalidate(self, *tags: str) -> None:
+        """What carries one of these tags is not used again: not here from now on, elsewhere after some milliseconds.
+
+        Say so when the change is committed (`persistence/after_commit.py`): before that, somebody could load the old
+        value once more. Never fails.
+        """
+        await self.invalidation.invalidate(tags)
+
+    def cached(
+        self,
+        kind: Kind[V],
+        *,
+        key: Callable[P, str],
+        tenant: Callable[P, UUID] | None,
+        tags: Callable[P, Collection[str]] | None = None,
+    ) -> Callable[[Callable[P, Coroutine[Any, Any, V]]], Callable[P, Awaitable[Found[V]]]]:
+        """A decorator for a function that loads such a value: it then says what was found.
+
+        Key, tenant and tags are what `get` takes, made from the function's arguments.
+        """
+
+        def decorate(load: Callable[P, Coroutine[Any, Any, V]]) -> Callable[P, Awaitable[Found[V]]]:
+            @wraps(load)
+            async def get(*args: P.args, **kwargs: P.kwargs) -> Found[V]:
+                return await self.get(
+                    kind,
+                    key(*args, **kwargs),
+                    partial(load, *args, **kwargs),
+                    tenant=tenant(*args, **kwargs) if tenant else None,
+                    tags=tags(*args, **kwargs) if tags else (),
+                )
+
+            return get
+
+        return decorate
+
+    def served(self, kind: Kind[V], key: str) -> Found[V] | None:
+        entry, now = self.memory.get(key), self.clock()
+        if entry is None or not entry.is_servable(now):
+            return None
+        is_stale = now >= entry.fresh_until
+        self.count(kind, "stale" if is_stale else "hit")
+        return Found(entry.value, is_stale)
+
+    async def find(self, wanted: Wanted[V]) -> Found[V]:
+        """Together with whoever else wants it; an old value if it was tried in vain just now, or is so now."""
+        if found := self.old_value(wanted, is_tried=True):
+            return found
+        try:
+            found = await self.flight.run(wanted.key, partial(self.finding.find, wanted, is_stale_enough=True))
+        except FAILURES:
+            self.put_off(wanted)
+            if found := self.old_value(wanted, is_tried=False):
+                return found
+            self.count(wanted.kind, "failed")
+            raise
+        self.count(wanted.kind, "miss")
+        return found
+
+    def old_value(self, wanted: Wanted[V], *, is_tried: bool) -> Found[V] | None:
+        """What is better than an error, if this is one or would be one."""
+        entry, now = self.memory.get(wanted.key), self.clock()
+        if entry is None or not entry.is_fallback(now) or (is_tried and now >= entry.try_at):
+            return None
+        self.count(wanted.kind, "stale")
+        return Found(entry.value, is_stale=True)
+
+    def put_off(self, wanted: Wanted[V]) -> None:
+        """Do not try again with each call."""
+        if entry := self.memory.get(wanted.key):
+            entry.try_at = self.clock() + RETRY_SECONDS
+
+    def refresh(self, wanted: Wanted[V]) -> None:
+        """In the background, unless that is under way or was tried just now."""
+        entry = self.memory.get(wanted.key)
+        if wanted.key in self.refreshing or (entry is not None and self.clock() < entry.try_at):
+            return
+        task = self.refreshing[wanted.key] = asyncio.create_task(self.load_anew(wanted))
+        task.add_done_callback(lambda _: self.refreshing.pop(wanted.key, None))
+
+    async def load_anew(self, wanted: Wanted[V]) -> None:
+        try:
+            async with asyncio.timeout(REFRESH_SECONDS):
+                await self.flight.run(wanted.key, partial(self.finding.find, wanted, is_stale_enough=False))
+        except (*FAILURES, TimeoutError):
+            self.put_off(wanted)
+            self.count(wanted.kind, "failed")
+        except Exception:
+            self.put_off(wanted)
+            log.exception("cache_refresh_failed", kind=wanted.kind.name)
+
+    def forget(self, tags: Collection[str]) -> None:
+        """Here, also what is on its way."""
+        self.memory.drop_tagged(tags)
+        for key in self.finding.outdate(tags):
+            self.flight.forget(key)
+
+    def doubt(self) -> None:
+        """Invalidations may have been missed: what is remembered here is only better than an error."""
+        self.memory.doubt_all()
+        for key in self.finding.outdate(None):
+            self.flight.forget(key)
+
+    def count(self, kind: Kind[V], outcome: str) -> None:
+        self.calls.labels(kind.name, outcome).inc()
+
+    async def close(self) -> None:
+        """Nobody waits for a new value any more."""
+        tasks = list(self.refreshing.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.invalidation.close()

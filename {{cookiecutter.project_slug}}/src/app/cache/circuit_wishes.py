@@ -1,0 +1,75 @@
+"""What operators want of circuits, kept in Redis so that a process that starts later obeys too."""
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import Any
+
+from redis.exceptions import RedisError
+
+from app.cache.redis import Redis
+from app.core.errors import NotFound, Unavailable
+
+
+class Wish(StrEnum):
+    """What a circuit should do."""
+
+    AUTOMATIC = "automatic"
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+class WishesUnavailable(Unavailable):
+    """Redis did not tell or did not take them."""
+
+    def __init__(self) -> None:
+        super().__init__("Redis cannot be reached, so nobody can be told what to do.")
+
+
+class CircuitUnknown(NotFound):
+    """No process of this service has such a circuit."""
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        listed = ", ".join(sorted(known)) or "none so far"
+        super().__init__(f"There is no circuit {name!r}. These are known: {listed}.")
+
+
+class CircuitWishes:
+    """One for each circuit that processes have introduced. Gone with what Redis keeps."""
+
+    def __init__(self, redis: Redis, *, prefix: str) -> None:
+        self.redis = redis
+        self.key = f"{prefix}circuits"
+
+    async def read(self) -> dict[str, Wish]:
+        """Raises `WishesUnavailable`."""
+        try:
+            found: Mapping[Any, Any] = await self.redis.hgetall(self.key)  # Any: bytes, by our choice of client
+        except (RedisError, OSError) as error:
+            raise WishesUnavailable from error
+        return {name.decode(errors="replace"): wish_of(text) for name, text in found.items()}
+
+    async def introduce(self, names: Iterable[str]) -> None:
+        """These circuits exist. Raises `WishesUnavailable`."""
+        try:
+            for name in names:
+                await self.redis.hsetnx(self.key, name, Wish.AUTOMATIC)
+        except (RedisError, OSError) as error:
+            raise WishesUnavailable from error
+
+    async def change(self, name: str, wish: Wish) -> None:
+        """Raises `CircuitUnknown`, `WishesUnavailable`."""
+        known = await self.read()
+        if name not in known:
+            raise CircuitUnknown(name, known)
+        try:
+            await self.redis.hset(self.key, name, wish)
+        except (RedisError, OSError) as error:
+            raise WishesUnavailable from error
+
+
+def wish_of(text: bytes) -> Wish:
+    """What cannot be understood is wished by nobody."""
+    try:
+        return Wish(text.decode())
+    except ValueError:
+        return Wish.AUTOMATIC

@@ -1,0 +1,1 @@
+"""Calls to others: `http.py` is the one way to get a client."""

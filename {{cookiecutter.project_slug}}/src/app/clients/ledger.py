@@ -1,0 +1,63 @@
+"""What is told of the calls to one partner: metrics of all of them, a line in the log for each that failed."""
+
+import structlog
+
+from app.clients.errors import PartnerNotAsked, PartnerUnavailable
+from app.clients.messages import Asked
+from app.observability.metrics import PartnerMetrics
+from app.resilience.attempt import AttemptFailed
+from app.resilience.policy import Guard
+
+log = structlog.get_logger()
+
+
+class Ledger:
+    """Of one partner."""
+
+    def __init__(self, partner: str, metrics: PartnerMetrics) -> None:
+        self.partner = partner
+        self.metrics = metrics
+        # Each look-up of a label costs as much as the counting.
+        self.answered = metrics.calls.labels(partner, "answered")
+        self.seconds = metrics.seconds.labels(partner)
+        self.retries = metrics.retries.labels(partner)
+
+    def record_answer(self, seconds: float) -> None:
+        """Whatever it said."""
+        self.answered.inc()
+        self.seconds.observe(seconds)
+
+    def record_failure(self, failure: PartnerUnavailable, asked: Asked, seconds: float) -> None:
+        """Calls that were not made are counted only: why they are not was told when the circuit opened."""
+        self.metrics.calls.labels(self.partner, failure.outcome).inc()
+        if not isinstance(failure, PartnerNotAsked):
+            self.seconds.observe(seconds)
+            self.tell(failure, asked, seconds=round(seconds, 3))
+
+    def record_unreadable(self, asked: Asked, failure: PartnerUnavailable) -> None:
+        """It was counted as an answer before somebody read it."""
+        self.metrics.calls.labels(self.partner, failure.outcome).inc()
+        self.tell(failure, asked)
+
+    def tell(self, failure: PartnerUnavailable, asked: Asked, **details: float) -> None:
+        log.warning(
+            "partner_call_failed",
+            partner=self.partner,
+            method=asked.method,
+            path=asked.path,
+            outcome=failure.outcome,
+            cause=failure.cause,
+            **details,
+        )
+
+    def record_retry(self, _failure: AttemptFailed) -> None:
+        """Its cause is told if the last attempt fails, too."""
+        self.retries.inc()
+
+    def record_fallback(self, failure: PartnerUnavailable) -> None:
+        """The call failed, and what needed it went on."""
+        self.metrics.fallbacks.labels(self.partner, failure.outcome).inc()
+
+    def show(self, guard: Guard) -> None:
+        """Let the scrape read the guard, so that calls pay nothing for it."""
+        self.metrics.in_flight.labels(self.partner).set_function(lambda: guard.bulkhead.in_flight)

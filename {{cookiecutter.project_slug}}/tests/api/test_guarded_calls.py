@@ -1,0 +1,196 @@
+"""A partner that fails, hangs or is slow costs callers little, and is not made worse by us."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import httpx2
+import pytest
+from structlog.testing import capture_logs
+
+from app.resilience.backoff import Backoff
+from app.resilience.bulkhead import BulkheadOptions
+from app.resilience.circuit_breaker import BreakerOptions
+from app.resilience.policy import Policy
+from app.resilience.retry_budget import BudgetOptions
+from tests.support.errands import running_errands
+from tests.support.metrics import scrape
+from tests.support.partner import Behaviour, Partner, open_partner
+from tests.support.service import RunningService
+
+AT_ONCE = Backoff(first_seconds=0, longest_seconds=0)
+ONCE = Policy(
+    attempts=1, attempt_seconds=3, breaker=BreakerOptions(minimum_calls=4, open_seconds=2, slow_seconds=3, probes=2)
+)
+NEVER_OPEN = BreakerOptions(minimum_calls=1_000_000)
+
+
+class Errands:
+    """A service that asks a partner, and the partner."""
+
+    def __init__(self, service: RunningService, partner: Partner) -> None:
+        self.service = service
+        self.partner = partner
+
+    async def run(self) -> httpx2.Response:
+        return await self.service.client.get("/v1/errands/to/thing", params={"no": next_number()})
+
+    async def run_often(self, times: int) -> Counter[int]:
+        """One after the other; how they were answered."""
+        return Counter([(await self.run()).status_code for _ in range(times)])
+
+    async def run_at_once(self, times: int) -> Counter[int]:
+        answers = await asyncio.gather(*(self.run() for _ in range(times)))
+        return Counter(answer.status_code for answer in answers)
+
+    @property
+    def times_asked(self) -> int:
+        return len(self.partner.requests)
+
+
+numbers = iter(range(1_000_000))
+
+
+def next_number() -> int:
+    """No two reads are identical: those that come at the same time would be one."""
+    return next(numbers)
+
+
+def failing(is_failing: bool, **headers: str) -> Behaviour:
+    return Behaviour(status=503, headers=headers) if is_failing else Behaviour()
+
+
+@pytest.fixture
+async def stack() -> AsyncIterator[AsyncExitStack]:
+    async with AsyncExitStack() as opened:
+        yield opened
+
+
+async def open_errands(stack: AsyncExitStack, database_url: str, policy: Policy) -> Errands:
+    partner = await stack.enter_async_context(open_partner())
+    service = await stack.enter_async_context(running_errands(database_url, policy, helper=partner.url))
+    return Errands(service, partner)
+
+
+async def test_a_partner_that_fails_is_left_alone_and_tried_again_carefully(
+    stack: AsyncExitStack, database_url: str
+) -> None:
+    errands = await open_errands(stack, database_url, ONCE)
+    with capture_logs() as lines:
+        errands.partner.behave(status=500)
+        await errands.run_often(4)
+        refused = await errands.run_often(10)
+        asked_meanwhile = errands.times_asked - 4
+        is_open = await circuit(errands, "open")
+        errands.partner.behave(delay_seconds=1.5)  # longer than it takes all of them to come
+        await asyncio.sleep(ONCE.breaker.open_seconds)
+        probed = await errands.run_at_once(50)
+
+    told = [line["event"] for line in lines if line.get("circuit") == "helper"]
+    assert (refused, asked_meanwhile, is_open) == ({503: 10}, 0, True)
+    assert probed == {200: ONCE.breaker.probes, 503: 50 - ONCE.breaker.probes}
+    assert told == ["circuit_opened", "circuit_half_open", "circuit_closed"]
+    assert await circuit(errands, "closed")
+    assert await errands.run_often(2) == {200: 2}
+
+
+async def circuit(errands: Errands, state: str) -> bool:
+    found = await scrape(errands.service.management)
+    return found.value("circuit_state", circuit="helper", state=state) == 1
+
+
+async def test_a_refusal_says_when_to_come_back(stack: AsyncExitStack, database_url: str) -> None:
+    policy = Policy(attempts=1, breaker=BreakerOptions(minimum_calls=1, open_seconds=30))
+    errands = await open_errands(stack, database_url, policy)
+    errands.partner.behave(status=500)
+    await errands.run()
+
+    refused = await errands.run()
+
+    assert refused.status_code == 503
+    assert 25 <= int(refused.headers["retry-after"]) <= 30
+    assert refused.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_partner_that_is_slow_is_left_alone_too(stack: AsyncExitStack, database_url: str) -> None:
+    breaker = BreakerOptions(minimum_calls=4, slow_seconds=0.05, open_seconds=30)
+    errands = await open_errands(stack, database_url, Policy(attempts=1, breaker=breaker))
+    errands.partner.behave(delay_seconds=0.1)
+
+    answers = await errands.run_often(10)
+
+    assert answers == {200: 4, 503: 6}
+
+
+async def test_a_read_that_fails_is_tried_again(stack: AsyncExitStack, database_url: str) -> None:
+    errands = await open_errands(stack, database_url, Policy(backoff=AT_ONCE))
+    errands.partner.follow(lambda _request: failing(errands.times_asked <= 2))
+
+    answer = await errands.run()
+
+    assert answer.status_code == 200
+    assert errands.times_asked == 3
+
+
+async def test_a_change_without_a_key_is_never_tried_again(stack: AsyncExitStack, database_url: str) -> None:
+    errands = await open_errands(stack, database_url, Policy(backoff=AT_ONCE))
+    errands.partner.behave(status=500)
+
+    answer = await errands.service.client.post("/v1/errands/to/thing")
+
+    assert answer.status_code == 503
+    assert errands.times_asked == 1
+
+
+async def test_what_a_partner_asks_to_wait_is_waited_for(stack: AsyncExitStack, database_url: str) -> None:
+    errands = await open_errands(stack, database_url, Policy(backoff=AT_ONCE))
+    errands.partner.follow(lambda _request: failing(errands.times_asked <= 1, **{"Retry-After": "1"}))
+
+    answer = await errands.run()
+
+    first, second = errands.partner.requests
+    assert answer.status_code == 200
+    assert second.at - first.at >= 1
+
+
+async def test_callers_of_a_failing_partner_ask_it_little_more_often_than_they_are_asked(
+    stack: AsyncExitStack, database_url: str
+) -> None:
+    policy = Policy(backoff=AT_ONCE, budget=BudgetOptions(most=5), breaker=NEVER_OPEN)
+    errands = await open_errands(stack, database_url, policy)
+    errands.partner.behave(status=500)
+
+    answers = await errands.run_often(200)
+
+    # A tenth of the calls, what was saved up, and a repetition for each 10 s that it took.
+    assert answers == {503: 200}
+    assert 200 + 20 <= errands.times_asked <= 200 + 20 + 5 + 5
+
+
+async def test_a_slow_partner_takes_only_so_much_of_the_service(stack: AsyncExitStack, database_url: str) -> None:
+    bulkhead = BulkheadOptions(calls=3, places=2, wait_seconds=5)
+    policy = Policy(deadline_seconds=9, attempt_seconds=5, bulkhead=bulkhead, breaker=NEVER_OPEN)
+    errands = await open_errands(stack, database_url, policy)
+    errands.partner.behave(delay_seconds=1.5)
+    began = time.monotonic()
+
+    answers = await errands.run_at_once(20)
+
+    assert answers == {200: 5, 503: 15}
+    assert errands.partner.most_in_flight == 3
+    assert time.monotonic() - began < 9
+
+
+async def test_a_caller_waits_no_longer_than_the_deadline_of_the_call(stack: AsyncExitStack, database_url: str) -> None:
+    policy = Policy(deadline_seconds=1.0, attempt_seconds=0.6, backoff=AT_ONCE, breaker=NEVER_OPEN)
+    errands = await open_errands(stack, database_url, policy)
+    errands.partner.behave(fault="hang")
+    began = time.monotonic()
+
+    answer = await errands.run()
+
+    assert answer.status_code == 503
+    assert errands.times_asked == 2
+    assert time.monotonic() - began < 3

@@ -1,0 +1,108 @@
+"""What a process was told about a circuit it does not tell on, and what it could not read it reads again."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+import orjson
+
+from app.cache.broadcast import Broadcast
+from app.cache.circuit_wishes import CircuitWishes, Wish, WishesUnavailable
+from app.clients.circuit_events import CircuitEvents
+from app.clients.shared_breakers import OPENED, open_shared_breakers
+from app.observability.metrics import Metrics
+from app.resilience.circuit_breaker import BreakerOptions, CircuitBreaker, CircuitState
+from tests.support.virtual_time import in_virtual_time
+
+Clock = Callable[[], float]
+
+OPTIONS = BreakerOptions(minimum_calls=1, open_seconds=5)
+
+
+class Told(Broadcast):
+    """Remembers what was published, and hears what a test says."""
+
+    def __init__(self) -> None:
+        super().__init__(None, prefix="test:", metrics=Metrics())
+        self.published: list[dict[str, object]] = []
+
+    async def publish(self, topic: str, payload: bytes) -> bool:
+        assert topic == OPENED
+        self.published.append(orjson.loads(payload))
+        return True
+
+    def say(self, topic: str, payload: bytes) -> None:
+        self.receive(b"another-process " + topic.encode() + b" " + payload)
+
+
+class BrokenWishes(CircuitWishes):
+    """Read only at the third time."""
+
+    def __init__(self) -> None:
+        self.times_read = 0
+
+    async def introduce(self, names: Iterable[str]) -> None:
+        pass
+
+    async def read(self) -> dict[str, Wish]:
+        self.times_read += 1
+        if self.times_read < 3:
+            raise WishesUnavailable
+        return {"helper": Wish.OPEN}
+
+
+def fail(breaker: CircuitBreaker) -> None:
+    breaker.record(breaker.enter(), seconds=0, is_failed=True)
+
+
+def test_an_opening_is_told_by_whoever_found_it_out_and_nobody_else() -> None:
+    async def play(clock: Clock) -> None:
+        broadcast = Told()
+        finder, hearer, forced = (CircuitBreaker(name, OPTIONS, clock=clock) for name in ("finder", "hearer", "forced"))
+        async with open_shared_breakers(
+            events=CircuitEvents(Metrics()), broadcast=broadcast, wishes=None, names=[]
+        ) as breakers:
+            for breaker in (finder, hearer, forced):
+                breakers.add(breaker)
+
+            fail(finder)
+            broadcast.say(OPENED, orjson.dumps({"circuit": "hearer", "seconds": 2.0}))
+            forced.force(CircuitState.FORCED_OPEN)
+            await asyncio.sleep(1)
+
+        assert (finder.state, hearer.state) == (CircuitState.OPEN, CircuitState.OPEN)
+        assert broadcast.published == [{"circuit": "finder", "seconds": 5.0}]
+
+    in_virtual_time(play)
+
+
+def test_a_message_that_cannot_be_read_or_names_no_circuit_of_ours_changes_nothing() -> None:
+    async def play(clock: Clock) -> None:
+        broadcast = Told()
+        breaker = CircuitBreaker("helper", OPTIONS, clock=clock)
+        async with open_shared_breakers(
+            events=CircuitEvents(Metrics()), broadcast=broadcast, wishes=None, names=[]
+        ) as breakers:
+            breakers.add(breaker)
+
+            for payload in (b"", b"nonsense", b"[]", b'{"circuit": "other", "seconds": 1}', b'{"circuit": "helper"}'):
+                broadcast.say(OPENED, payload)
+
+        assert breaker.state is CircuitState.CLOSED
+
+    in_virtual_time(play)
+
+
+def test_what_operators_want_is_read_again_until_it_could_be_read() -> None:
+    async def play(clock: Clock) -> None:
+        broadcast, wishes = Told(), BrokenWishes()
+        breaker = CircuitBreaker("helper", OPTIONS, clock=clock)
+        async with open_shared_breakers(
+            events=CircuitEvents(Metrics()), broadcast=broadcast, wishes=wishes, names=["helper"]
+        ) as breakers:
+            breakers.add(breaker)
+            broadcast.begin_to_hear()
+            await asyncio.sleep(10)
+
+        assert (breaker.state, wishes.times_read) == (CircuitState.FORCED_OPEN, 3)
+
+    in_virtual_time(play)
