@@ -270,7 +270,22 @@ async def test_not_even_if_the_message_was_missed(
     office.answers.set()
     await asking
 
+    assert await two.people_in("Ulm", office) == (1, False)
     assert await one.people_in("Ulm", office) == (1, False)
+
+
+async def test_nor_without_redis(stack: AsyncExitStack, office: Office) -> None:
+    process = await start(stack, None)
+    office.answers.clear()
+    asking = asyncio.create_task(process.people_in("Ulm", office))
+    await until(lambda: office.asked["Ulm"] == 1)
+    office.people["Ulm"] = 1
+
+    await process.cache.invalidate("town:Ulm")
+    office.answers.set()
+    await asking
+
+    assert await process.people_in("Ulm", office) == (1, False)
 
 
 async def test_who_asks_after_a_change_does_not_wait_for_a_load_from_before_it(
