@@ -49,15 +49,15 @@ def _management_port(host: str, variables: Mapping[str, str], *, api_port: int) 
         return port
     if asked_for:
         raise PortUnusable(f"MANAGEMENT_PORT {port} is taken: stop what uses it, or choose another.")
-    return _any_free(host)
+    return any_free(host)
 
 
 def _next_free(host: str, port: int, *, not_this: int) -> int:
     following = (each for each in range(port + 1, HIGHEST_PORT + 1) if each != not_this and _is_free(host, each))
-    return next(following, None) or _any_free(host)
+    return next(following, None) or any_free(host)
 
 
-def _any_free(host: str) -> int:
+def any_free(host: str) -> int:
     with socket.create_server((host, 0), family=_family(host)) as chosen:
         return int(chosen.getsockname()[1])
 

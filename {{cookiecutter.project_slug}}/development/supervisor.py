@@ -16,6 +16,7 @@ from development.env_file import variables_of, write_env_file
 from development.key_file import PREPARED_WITHOUT_KEY, read_key
 from development.ledger import Ledger
 from development.page import addresses_of, what_is_where
+from development.partners import StandInPayments, StandInShipping  # option: example
 from development.ports import Ports, choose_ports
 from development.postgres import EmbeddedPostgres
 from development.processes import POLL_SECONDS
@@ -23,6 +24,14 @@ from development.valkey import EmbeddedValkey
 
 PYTHON = sys.executable
 APP = str(Path(PYTHON).with_name("app"))
+
+# What is started if nobody has named one: its variable, its folder in `.run`, and what starts it.
+SERVERS: list[tuple[str, str, Callable[..., EmbeddedServer]]] = [
+    ("DATABASE_URL", "postgresql", EmbeddedPostgres),
+    ("REDIS_URL", "valkey", EmbeddedValkey),
+    ("SHIPPING_URL", "shipping", StandInShipping),  # option: example
+    ("PAYMENTS_URL", "payments", StandInPayments),  # option: example
+]
 
 # With 4 s for PostgreSQL and 2 s for Valkey, and half a second each for what they leave, all ends within 15 s.
 PATIENCE_SECONDS = 7
@@ -82,14 +91,11 @@ class Supervisor:
 
     def _start_servers(self, variables: Mapping[str, str]) -> dict[str, str]:
         """Only those that nobody has named."""
-        urls = {}
-        if "DATABASE_URL" not in variables:
-            urls["DATABASE_URL"] = self._start_server(
-                EmbeddedPostgres(self._folder("postgresql"), started=self._record)
-            )
-        if "REDIS_URL" not in variables:
-            urls["REDIS_URL"] = self._start_server(EmbeddedValkey(self._folder("valkey"), started=self._record))
-        return urls
+        return {
+            variable: self._start_server(server(self.project / ".run" / folder, started=self._record))
+            for variable, folder, server in SERVERS
+            if variable not in variables
+        }
 
     def _start_server(self, server: EmbeddedServer) -> str:
         self._check()
@@ -102,9 +108,6 @@ class Supervisor:
 
     def _record(self, child: Child, sockets: Path | None) -> None:
         self._ledger.add(child, temporary_folder=sockets)
-
-    def _folder(self, name: str) -> Path:
-        return self.project / ".run" / name
 
     def _prepare_database(self, environment: dict[str, str]) -> str | None:
         """Gives the API key; without one it says itself why."""

@@ -74,7 +74,7 @@ def test_the_line_to_try_works_as_it_is_printed_and_no_log_knows_the_key(checkou
         assert running.said.count(running.key) == 2, "on its own line and in the line to try"
         assert running.said.count("/health/ready") < 10, "the log is the user's"
         logs = list((checkout.folder / ".run").rglob("*.log"))
-        assert len(logs) == 2
+        assert len(logs) >= 2
         assert [log for log in logs if running.key in log.read_text(errors="replace")] == []
 
 

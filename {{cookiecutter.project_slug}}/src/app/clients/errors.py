@@ -57,7 +57,8 @@ class PartnerNotConfigured(PartnerUnavailable):
     fact = "is not set up here"
 
     def __init__(self, partner: str) -> None:
-        super().__init__(partner, is_held_against=False, may_have_happened=False, is_worth_repeating=False)
+        cause = f"{partner.upper()}_URL is not set"
+        super().__init__(partner, cause=cause, is_held_against=False, may_have_happened=False, is_worth_repeating=False)
 
 
 class PartnerNotAsked(PartnerUnavailable):

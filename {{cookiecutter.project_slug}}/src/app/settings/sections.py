@@ -184,6 +184,8 @@ class Settings(BaseSettings):
     redis: Redis = Redis()
     request: Request = Request()
     sentry: Sentry = Sentry()
+    shipping: PartnerSection = PartnerSection()  # option: example
+    payments: PartnerSection = PartnerSection()  # option: example
     shutdown: Shutdown = Shutdown()
 
     @property

@@ -19,3 +19,12 @@ class OrderAlreadyCancelled(Conflict):
     def __init__(self, order_id: UUID) -> None:
         super().__init__(f"Order {order_id} is cancelled: place a new one.")
         self.order_id = order_id
+
+
+class OrderNotPending(Conflict):
+    """What is paid, or may be, cannot be cancelled."""
+
+    def __init__(self, order_id: UUID, status: str) -> None:
+        super().__init__(f"Order {order_id} is {status}: only a pending one can be cancelled.")
+        self.order_id = order_id
+        self.status = status

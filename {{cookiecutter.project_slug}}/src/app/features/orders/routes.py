@@ -5,10 +5,10 @@ from uuid import UUID
 from fastapi import APIRouter, Response, status
 
 from app.core.versions import VersionChanged
-from app.features.orders.dependencies import Filters, Orders, OrdersToRead, ReadOrders, WriteOrders
-from app.features.orders.errors import OrderAlreadyCancelled, OrderNotFound
+from app.features.orders.dependencies import Filters, Orders, OrdersToRead, Quoted, ReadOrders, WriteOrders
+from app.features.orders.errors import OrderAlreadyCancelled, OrderNotFound, OrderNotPending
 from app.features.orders.models import Order
-from app.features.orders.schemas import NewOrder, OrderChanges, OrderView
+from app.features.orders.schemas import OrderChanges, OrderView
 from app.web.dependencies import Paging
 from app.web.idempotency.dependencies import IdempotencyKey
 from app.web.idempotency.route import IdempotentRoute
@@ -23,10 +23,10 @@ router = APIRouter(prefix="/v1/orders", tags=["orders"], route_class=IdempotentR
 @router.post("", summary="Place an order", status_code=status.HTTP_201_CREATED)
 @limiter.limit("300/minute")
 async def place_order(
-    caller: WriteOrders, _key: IdempotencyKey, request: NewOrder, orders: Orders, response: Response
+    caller: WriteOrders, quoted: Quoted, _key: IdempotencyKey, orders: Orders, response: Response
 ) -> OrderView:
-    """It is `pending` at first and confirmed shortly afterwards. `Location` is where it can be read."""
-    order = await orders.place(request, caller=caller)
+    """It is `pending` at first; soon it is paid and `confirmed`, or `declined`. `Location` is where it can be read."""
+    order = await orders.place(quoted.request, shipping=quoted.shipping, caller=caller)
     response.headers["Location"] = f"{router.prefix}/{order.id}"
     return show_order(order, response)
 
@@ -56,9 +56,9 @@ async def change_order(
     return show_order(await orders.change(order_id, changes, caller=caller, seen=seen), response)
 
 
-@router.post("/{order_id}/cancel", summary="Cancel an order", responses=problems(OrderNotFound))
+@router.post("/{order_id}/cancel", summary="Cancel an order", responses=problems(OrderNotFound, OrderNotPending))
 async def cancel_order(caller: WriteOrders, order_id: UUID, orders: Orders, response: Response) -> OrderView:
-    """Whatever state it is in; cancelling it again changes nothing."""
+    """Only while it is pending; cancelling it again changes nothing."""
     return show_order(await orders.cancel(order_id, caller=caller), response)
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.features.orders.shipping import ShippingSource
 from app.web.pagination import ListItem
 
 Sku = Annotated[str, Field(pattern=r"^[A-Z0-9][A-Z0-9-]{1,63}$", description="The article.", examples=["TEA-001"])]
@@ -12,7 +13,7 @@ Quantity = Annotated[int, Field(ge=1, le=1_000, examples=[2])]
 Cents = Annotated[int, Field(ge=0, le=1_000_000, description="In hundredths of the currency.", examples=[450])]
 # PostgreSQL stores every character but this one.
 Note = Annotated[str, Field(max_length=500, pattern=r"^[^\x00]*$", examples=["Leave it with the neighbour."])]
-Status = Literal["pending", "confirmed", "cancelled"]
+Status = Literal["pending", "charging", "confirmed", "declined", "cancelled"]
 
 
 class NewOrder(BaseModel):
@@ -51,8 +52,11 @@ class OrderView(ListItem):
     sku: Sku
     quantity: Quantity
     unit_price_cents: Cents
-    total_cents: Annotated[int, Field(examples=[900])]
+    shipping_cents: Annotated[int, Field(examples=[590])]
+    shipping_source: Annotated[ShippingSource, Field(description="Who says what shipping costs.")]
+    total_cents: Annotated[int, Field(description="With shipping.", examples=[1490])]
     note: Note | None
     status: Status
+    charge_id: Annotated[str | None, Field(description="By which the payment provider knows it.")]
     created_at: datetime
     confirmed_at: datetime | None

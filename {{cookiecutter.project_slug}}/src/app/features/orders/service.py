@@ -9,6 +9,7 @@ from app.features.orders.jobs import ConfirmOrder
 from app.features.orders.models import Order
 from app.features.orders.repository import OrderRepository
 from app.features.orders.schemas import NewOrder, OrderChanges, OrderFilters
+from app.features.orders.shipping import Shipping
 from app.jobs.queue import JobQueue
 from app.security.principal import Principal
 
@@ -20,8 +21,14 @@ class OrderService:
         self.orders = orders
         self.jobs = jobs
 
-    async def place(self, request: NewOrder, *, caller: Principal) -> Order:
-        order = Order(**request.model_dump(), tenant_id=caller.tenant, created_by=caller.subject)
+    async def place(self, request: NewOrder, *, shipping: Shipping, caller: Principal) -> Order:
+        order = Order(
+            **request.model_dump(),
+            shipping_cents=shipping.cents,
+            shipping_source=shipping.source,
+            tenant_id=caller.tenant,
+            created_by=caller.subject,
+        )
         await self.orders.add(order)
         # In the same transaction: there is no order without its job, and no job without its order.
         await self.jobs.enqueue(ConfirmOrder(order_id=order.id, tenant_id=order.tenant_id))

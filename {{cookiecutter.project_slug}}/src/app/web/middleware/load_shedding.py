@@ -18,6 +18,7 @@ from app.resilience.queueing_time import QueueingTime, begin_queueing_time
 from app.resilience.shedding_state import SheddingState
 from app.web.authentication import credentials_in
 from app.web.middleware.edge import announces_body, exchange_of
+from app.web.problems import problem_of
 
 log = structlog.get_logger()
 
@@ -59,7 +60,11 @@ class LoadShedding:
         if scope["type"] != "http" or scope["path"] in self.exempt:
             await self.app(scope, receive, send)
             return
-        await self.take_turn(scope)
+        try:
+            await self.take_turn(scope)
+        except Overloaded as refusal:  # answered here, or each would travel on as an exception, and there are many
+            await problem_of(refusal, instance=scope["path"])(scope, receive, send)
+            return
         visit = Visit(self, scope, receive)
         exchange_of(scope).when_begun.append(visit.end)
         try:
