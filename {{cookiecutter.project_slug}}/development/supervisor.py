@@ -103,7 +103,7 @@ class Supervisor:
         self._ending.enter_context(server)
         self._children.append(server.child)
         elsewhere = "" if server.folder == wanted else " (this folder can't be entered by the server's account)"
-        print(f"{server.name} is up; its data are in {server.folder}{elsewhere}")
+        print(f"{server.name} is up; its files are in {server.folder}{elsewhere}")
         return server.url
 
     def _record(self, child: Child, sockets: Path | None) -> None:

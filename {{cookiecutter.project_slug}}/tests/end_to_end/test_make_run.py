@@ -199,7 +199,7 @@ def test_as_root_in_a_private_folder_the_data_go_elsewhere_and_survive(checkout:
     checkout.folder.parent.chmod(0o700)
 
     with checkout.serve() as first:
-        assert "its data are in /var/tmp/prodready-" in first.said
+        assert "its files are in /var/tmp/prodready-" in first.said
         assert first.processes["PostgreSQL"].username() == "nobody"
         in_database(first, "CREATE TABLE kept AS SELECT 42 AS answer")
 

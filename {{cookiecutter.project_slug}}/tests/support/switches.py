@@ -44,6 +44,7 @@ from app.jobs.sql import sql
 from app.jobs.worker import Worker
 from app.observability import logging, redaction
 from app.observability.error_tracking import ErrorTracker
+from app.observability.log_output import LogOutput
 from app.persistence import database, engine, errors, migrations
 from app.resilience import bulkhead, retry
 from app.resilience.circuit_breaker import CircuitBreaker
@@ -318,6 +319,7 @@ SWITCHES: dict[str, Switch] = {
     "graceful-stop": replaced(Worker, "finish", idle),
     "worker-check": replaced(Worker, "probe", idle),
     "pruned-jobs": replaced(pruning, "PRUNE", sql("SELECT 1 WHERE false AND :days > :batch")),
+    "unread-log": replaced(LogOutput, "wake", LogOutput.write_lines),
     "job-context": replaced(running, "begin_job", lambda **_: None),
     "shared-loads": replaced(SingleFlight, "run", run_alone),
     "cache-lock": replaced(SharedEntries, "lock", granted),

@@ -51,6 +51,9 @@ class GuardedRedis(Redis):
         except (ConnectionLost, RedisSilent, OSError):
             self.circuit.record(ticket, seconds=time.monotonic() - began, is_failed=True)
             raise
+        except RuntimeError as error:  # uvloop's word for a connection that was cut in this very moment
+            self.circuit.record(ticket, seconds=time.monotonic() - began, is_failed=True)
+            raise ConnectionLost(str(error)) from error
         except RedisError:  # an answer, if not the one that was wanted
             self.circuit.record(ticket, seconds=time.monotonic() - began, is_failed=False)
             raise

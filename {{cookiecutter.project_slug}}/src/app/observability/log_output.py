@@ -10,7 +10,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 
 import orjson
 
@@ -36,6 +36,8 @@ class LogOutput:
         """Without a thread: the first line starts one. Also in a process that was forked, which has none."""
         self.lines: deque[bytes] = deque()
         self.dropped = 0
+        self.is_torn = False
+        self.lock = Lock()
         self.has_lines = Event()
         self.is_writing = False
         self.thread: Thread | None = None
@@ -61,9 +63,10 @@ class LogOutput:
 
     def wake(self) -> None:
         self.has_lines.set()
-        if self.thread is None:
-            self.thread = Thread(target=self.run, name="log", daemon=True)
-            self.thread.start()
+        with self.lock:
+            if self.thread is None:
+                self.thread = Thread(target=self.run, name="log", daemon=True)
+                self.thread.start()
 
     def run(self) -> None:
         """Write what there is, again and again."""
@@ -76,29 +79,36 @@ class LogOutput:
             self.is_writing = False
 
     def write_lines(self) -> None:
-        taken = [self.lines.popleft() for _ in range(len(self.lines))]
+        told, taken = self.dropped, [self.lines.popleft() for _ in range(len(self.lines))]
+        beginning = b"\n" if self.is_torn else b""
         try:
-            write_all(self.descriptor, b"".join([line + b"\n" for line in [*self.notice(), *taken]]))
-        except OSError:  # a full disk, a reader that has gone
+            write_all(self.descriptor, beginning + b"".join([line + b"\n" for line in [*notice(told), *taken]]))
+        except OSError:  # a full disk, a reader that has gone; some of it may be written, to the middle of a line
+            self.is_torn = True
             self.drop(len(taken))
         else:
-            self.dropped = 0
-
-    def notice(self) -> list[bytes]:
-        """Whoever reads the log learns what is missing in it, where it is missing."""
-        if not self.dropped:
-            return []
-        return [orjson.dumps({"event": "log_lines_dropped", "level": "error", "lines": self.dropped})]
+            self.is_torn = False
+            self.count(-told)
 
     def drop(self, lines: int) -> None:
-        self.dropped += lines
+        self.count(lines)
         self.on_drop(lines)
+
+    def count(self, lines: int) -> None:
+        """From either thread: while the one waits for its reader, the others drop what does not fit."""
+        with self.lock:
+            self.dropped += lines
 
     def drain(self) -> None:
         """Wait until all is written, or until that takes too long: the process is about to end."""
         end = time.monotonic() + CLOSING_SECONDS
         while (self.lines or self.is_writing) and time.monotonic() < end:
             time.sleep(GATHER_SECONDS)
+
+
+def notice(dropped: int) -> list[bytes]:
+    """Whoever reads the log learns what is missing in it, and where."""
+    return [orjson.dumps({"event": "log_lines_dropped", "level": "error", "lines": dropped})] if dropped else []
 
 
 def write_all(descriptor: int, data: bytes) -> None:

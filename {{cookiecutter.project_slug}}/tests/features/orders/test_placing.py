@@ -42,7 +42,7 @@ async def test_a_placed_order_can_be_read_where_its_location_says(caller: httpx2
     assert read.json() == placed.json()
     assert read.headers["etag"] == placed.headers["etag"]
     assert {name: read.json()[name] for name in ("total_cents", "status", "note")} == {
-        "total_cents": 900,
+        "total_cents": 1490,
         "status": "pending",
         "note": "Ring twice.",
     }
