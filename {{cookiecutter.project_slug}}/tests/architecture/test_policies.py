@@ -260,7 +260,7 @@ async def shares_with_all(_shared: AmongAll) -> None:
     pass
 
 
-async def shares_in_order(caller: Reader, _shared: AmongCallers) -> None:
+async def shares_rightly(caller: Reader, _shared: AmongCallers) -> None:
     pass
 
 
@@ -274,7 +274,7 @@ def test_an_answer_is_not_shared_before_its_caller_is_known(endpoint: Any) -> No
     )
 
 
-@pytest.mark.parametrize("endpoint", [shares_with_all, shares_in_order])
+@pytest.mark.parametrize("endpoint", [shares_with_all, shares_rightly])
 def test_an_answer_that_its_caller_may_have_is_shared(endpoint: Any) -> None:
     app = app_that_shares(endpoint)
 
@@ -283,7 +283,7 @@ def test_an_answer_that_its_caller_may_have_is_shared(endpoint: Any) -> None:
 
 @pytest.mark.parametrize(("route_class", "method"), [(APIRoute, "GET"), (SharingRoute, "POST")])
 def test_a_route_that_shares_its_answers_must_be_able_to(route_class: type[APIRoute], method: str) -> None:
-    app = app_that_shares(shares_in_order, route_class=route_class, method=method)
+    app = app_that_shares(shares_rightly, route_class=route_class, method=method)
 
     assert said_about(app) == (
         f"{method} /v1/things shares its answers, and cannot: it has to be a GET of a router that is made with "

@@ -1,15 +1,17 @@
 """What happens to an order after it was placed."""
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx2
 import pytest
 
 from tests.features.orders.ordering import cancel, place, read
+from tests.features.orders.providers import at_work, open_provider
 from tests.support.commands import for_production
 from tests.support.databases import fetch
 from tests.support.waiting import eventually
-from tests.support.working_app import BUSY, working
+from tests.support.working_app import BUSY
 
 JOBS = "SELECT status::text FROM procrastinate_jobs WHERE task_name = 'orders.confirm'"
 
@@ -20,11 +22,12 @@ async def test_a_placed_order_is_confirmed_later(
     order = await place(caller)
     etag = (await read(caller, order)).headers["etag"]
 
-    with working(folder=tmp_path, module=BUSY, **worker_variables):
+    async with at_work(folder=tmp_path, module=BUSY, **worker_variables):
         await eventually(lambda: is_done(database_url), within_seconds=20)
 
     now = await read(caller, order)
-    assert now.json() == {**order, "status": "confirmed", "confirmed_at": now.json()["confirmed_at"]}
+    made_later = {"status": "confirmed", "charge_id": "charge-1", "confirmed_at": now.json()["confirmed_at"]}
+    assert now.json() == {**order, **made_later}
     assert now.json()["confirmed_at"] > order["created_at"]
     assert now.headers["etag"] != etag
 
@@ -35,7 +38,7 @@ async def test_an_order_that_was_cancelled_meanwhile_stays_cancelled(
     order = await place(caller)
     await cancel(caller, order)
 
-    with working(folder=tmp_path, module=BUSY, **worker_variables):
+    async with at_work(folder=tmp_path, module=BUSY, **worker_variables):
         await eventually(lambda: is_done(database_url), within_seconds=20)
 
     assert (await read(caller, order)).json()["status"] == "cancelled"
@@ -53,6 +56,7 @@ async def is_done(database_url: str) -> bool:
 
 
 @pytest.fixture
-def worker_variables(database_url: str) -> dict[str, str]:
+async def worker_variables(database_url: str) -> AsyncIterator[dict[str, str]]:
     """What a worker on the same database needs."""
-    return for_production(database_url)
+    async with open_provider() as provider:
+        yield {**for_production(database_url), "PAYMENTS_URL": provider.partner.url}

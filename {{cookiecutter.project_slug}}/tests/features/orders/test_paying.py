@@ -11,10 +11,11 @@ from tests.features.orders.providers import IMPATIENT, PaymentProvider, at_work,
 from tests.support.commands import for_production
 from tests.support.databases import fetch
 from tests.support.partner import Behaviour, Seen
-from tests.support.waiting import eventually, until
+from tests.support.waiting import comes_true, eventually, until
 from tests.support.working_app import BUSY, WorkingApp
 
 JOBS = "SELECT status::text FROM procrastinate_jobs WHERE task_name = 'orders.confirm'"
+NO_CONNECTION = 'database_pool_connections{state="used"} 0.0\n'
 
 # What an order meets, one after the other, before the provider answers as it should.
 TROUBLES: dict[str, list[Json]] = {
@@ -124,7 +125,7 @@ async def test_while_it_may_be_paid_an_order_cannot_be_cancelled_and_nobody_hold
     async with at_work(folder=tmp_path, module=IMPATIENT, **variables) as worker:
         await until(lambda: provider.partner.in_flight == 1, within_seconds=20)
         refused = await cancel(caller, order)
-        is_without = await comes_true_while_asked(worker, provider)
+        is_without = await is_asked_without_connection(worker, provider)
         provider.partner.follow(provider.act)
         await eventually(lambda: are_done(variables, 1), within_seconds=20)
 
@@ -151,13 +152,11 @@ async def are_done(variables: dict[str, str], count: int) -> bool:
     return await fetch(variables["DATABASE_URL"], JOBS) == ["succeeded"] * count
 
 
-async def comes_true_while_asked(worker: WorkingApp, provider: PaymentProvider) -> bool:
+async def is_asked_without_connection(worker: WorkingApp, provider: PaymentProvider) -> bool:
     """Whether there is a moment in which the provider is being asked and no connection of the pool is used."""
-    for _ in range(100):
-        before = len(provider.partner.requests)
-        text = worker.management.get("/metrics").text
-        await until(lambda: True)
-        is_same_call = provider.partner.in_flight == 1 and len(provider.partner.requests) == before
-        if is_same_call and 'database_pool_connections{state="used"} 0.0' in text:
-            return True
-    return False
+
+    def is_so() -> bool:
+        metrics = worker.management.get("/metrics").text
+        return provider.partner.in_flight == 1 and NO_CONNECTION in metrics
+
+    return await comes_true(is_so, within_seconds=5)
