@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import httpx2
 
@@ -190,19 +191,23 @@ def assert_refusals_are_proper(outcomes: Sequence[Outcome]) -> None:
         assert refusal.status_code != httpx2.codes.SERVICE_UNAVAILABLE or "retry-after" in refusal.headers
 
 
+S = TypeVar("S", bound=Scene)
+
+
 @contextmanager
 def scene(
     url: str,
     *,
     folder: Path,
+    kind: type[S] = Scene,  # type: ignore[assignment] # a default cannot be of a type that the caller chooses
     module: str = SERVICE,
     database_url: str | None = None,
     has_worker: bool = True,
     **variables: str,
-) -> Iterator[Scene]:
+) -> Iterator[S]:
     """Until the end of the block. The processes know the database by `database_url`, if it is another than ours."""
     known = {**for_production(database_url or url), **UNLIMITED, "JOBS_STALLED_SECONDS": "2", **variables}
-    found = Scene(url, module=module, folder=folder, variables=known)
+    found = kind(url, module=module, folder=folder, variables=known)
     with notes.notes_tables(url), found.stack:
         if has_worker:
             found.start_worker()
