@@ -120,7 +120,7 @@ def measure_pool(database: Database, metrics: Metrics) -> None:
 def broadcast_from(settings: Settings, redis: Redis | None, metrics: Metrics) -> AbstractAsyncContextManager[Broadcast]:
     """It listens on a connection of its own."""
     listening = redis_from(settings, open_redis, max_connections=1)
-    return open_broadcast(redis, listening, prefix=f"{service_identity().name}:", metrics=metrics)
+    return open_broadcast(redis, listening, prefix=service_identity().key_prefix, metrics=metrics)
 
 
 @asynccontextmanager
@@ -129,7 +129,7 @@ async def clients_from(
 ) -> AsyncIterator[Clients]:
     """Those of the partners whose address is set, and their circuits, which all processes share."""
     partners = partners_from(settings)
-    wishes = CircuitWishes(redis, prefix=f"{service_identity().name}:") if redis else None
+    wishes = CircuitWishes(redis, prefix=service_identity().key_prefix) if redis else None
     names = [partner.name for partner in partners]
     async with (
         open_shared_breakers(events=events, broadcast=broadcast, wishes=wishes, names=names) as breakers,
@@ -145,7 +145,7 @@ async def clients_from(
 def cache_from(settings: Settings, redis: Redis | None, broadcast: Broadcast, metrics: Metrics) -> Cache:
     """Shared by all processes if there is a Redis."""
     return Cache(
-        SharedEntries(redis, prefix=f"{service_identity().name}:cache:") if redis else None,
+        SharedEntries(redis, prefix=service_identity().key_prefix + "cache:") if redis else None,
         broadcast,
         memory_bytes=settings.cache.memory_bytes,
         value_bytes=settings.cache.value_bytes,

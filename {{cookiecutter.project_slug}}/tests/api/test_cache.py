@@ -1,7 +1,6 @@
 """What was loaded is remembered: once for all who ask, in all processes, until somebody changes it."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -26,8 +25,8 @@ class Towns:
         self.services = services
         self.office = office
 
-    async def read(self, *, at: int = 0) -> dict[str, Any]:
-        answer = await self.services[at].client.get("/v1/towns/Ulm")
+    async def read(self, *, at: int = 0, seconds: float = 20) -> dict[str, Any]:
+        answer = await self.services[at].client.get("/v1/towns/Ulm", headers={"X-Request-Timeout": str(seconds)})
         return {"status": answer.status_code, **answer.json()}
 
     async def move(self, people: int, *, fails: bool = False, at: int = 0) -> httpx2.Response:
@@ -40,20 +39,13 @@ class Towns:
         return all([(await scrape(one.management)).value("broadcast_heard") for one in self.services])
 
     async def ask_all(self, times: int) -> list[dict[str, Any]]:
-        """Each of them so often, while the office is held up."""
+        """So many, of each in turn. All have come before the office answers the first."""
         self.office.answers.clear()
         places = [place % len(self.services) for place in range(times)]
         asking = [asyncio.create_task(self.read(at=place)) for place in places]
-        await until(lambda: self.office.asked["Ulm"] > 0)
-        await asyncio.sleep(0.3)  # whoever else asks the office, has
+        await until(lambda: self.office.wanted["Ulm"] == times and self.office.asked["Ulm"] > 0)
         self.office.answers.set()
         return await asyncio.gather(*asking)
-
-
-@pytest.fixture
-async def stack() -> AsyncIterator[AsyncExitStack]:
-    async with AsyncExitStack() as opened:
-        yield opened
 
 
 async def open_towns(stack: AsyncExitStack, database_url: str, *, redis_url: str | None, services: int) -> Towns:
@@ -129,11 +121,16 @@ async def test_while_one_loads_it_anew_the_others_get_the_old_value_at_once(
     assert towns.office.asked["Ulm"] == 2
 
 
-async def becomes(towns: Towns, wanted: dict[str, Any]) -> bool:
-    async def is_so() -> bool:
-        return await towns.read() == wanted
+async def becomes(towns: Towns, wanted: dict[str, Any], *, at: int = 0, within_seconds: float = 10) -> bool:
+    """Whether it did in time."""
 
-    await eventually(is_so)
+    async def is_so() -> bool:
+        return await towns.read(at=at) == wanted
+
+    try:
+        await eventually(is_so, within_seconds=within_seconds)
+    except TimeoutError:
+        return False
     return True
 
 
@@ -153,6 +150,31 @@ async def test_an_old_value_is_better_than_none_and_flagged(
     assert none["status"] == 503
 
 
+async def test_whoever_has_little_time_gets_the_old_value_while_there_is_some(
+    stack: AsyncExitStack, database_url: str
+) -> None:
+    towns = await open_towns(stack, database_url, redis_url=None, services=1)
+    await towns.read()
+    await towns.grow_older(FRESH + REFRESHING)
+    towns.office.people["Ulm"] = 1
+    towns.office.answers.clear()
+
+    old = await towns.read(seconds=0.5)
+    towns.office.answers.set()
+    new = await towns.read()
+
+    assert (old, new) == (people(0, is_stale=True), people(1))
+    assert towns.office.asked["Ulm"] == 3, "and those who have more time do not wait for a second because of it"
+
+
+async def test_what_a_function_returned_is_remembered(stack: AsyncExitStack, database_url: str) -> None:
+    towns = await open_towns(stack, database_url, redis_url=None, services=1)
+
+    answers = [await towns.read() for _ in range(3)]
+
+    assert (answers, towns.office.asked["Ulm"]) == ([people(0)] * 3, 1)
+
+
 async def test_what_is_changed_in_one_process_is_not_used_in_any_a_second_later(
     stack: AsyncExitStack, database_url: str, valkey: BreakableValkey
 ) -> None:
@@ -161,11 +183,10 @@ async def test_what_is_changed_in_one_process_is_not_used_in_any_a_second_later(
 
     changed = await towns.move(1)
     here = await towns.read()
-    await asyncio.sleep(1)
-    there = await towns.read(at=1)
+    is_known_there = await becomes(towns, people(1), at=1, within_seconds=1)
 
     assert (before, changed.status_code) == ([people(0)] * 2, 200)
-    assert (here, there) == (people(1), people(1))
+    assert (here, is_known_there) == (people(1), True)
 
 
 async def test_a_change_takes_back_what_is_remembered_once_it_is_committed_and_never_if_it_is_not(

@@ -9,6 +9,7 @@ from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from app.core.ids import new_id
+from app.persistence.after_commit import after_commit
 from app.security.models import ApiKey
 from app.security.public import public
 from app.web.dependencies import ReadSession
@@ -34,6 +35,16 @@ async def write_by_mistake(session: ReadSession) -> None:
     await session.flush()
 
 
+@router.put("")
+@public
+async def promise_by_mistake(session: ReadSession) -> None:
+    after_commit(session, idle)
+
+
+async def idle() -> None:
+    """Nothing is committed, so it would never be done."""
+
+
 @pytest.fixture(scope="module")
 async def running(worker_database_url: str) -> AsyncIterator[RunningService]:
     async with run_service(settings_for(database_url=worker_database_url), routers=[router]) as running:
@@ -54,9 +65,13 @@ async def test_with_little_time_left_a_read_is_a_transaction_whose_statements_ca
     assert first == second
 
 
-async def test_what_is_added_to_a_read_is_a_crash_and_not_half_a_change(running: RunningService) -> None:
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+@pytest.mark.parametrize("seconds", ["20", "2"])
+async def test_what_is_added_to_a_read_is_a_crash_and_not_half_a_change(
+    running: RunningService, method: str, seconds: str
+) -> None:
     with capture_logs() as events:
-        response = await running.client.post("/v1/reading")
+        response = await running.client.request(method, "/v1/reading", headers={"X-Request-Timeout": seconds})
 
     assert response.status_code == 500
     [crash] = [event for event in events if event["event"] == "crash"]

@@ -1,7 +1,7 @@
 """Requests for the same are answered once, together or after each other; nobody gets what is another's."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import AsyncExitStack
 from itertools import count
 from typing import Annotated, Any
@@ -9,9 +9,10 @@ from uuid import uuid4
 
 import httpx2
 import pytest
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from starlette.responses import JSONResponse, StreamingResponse
 
+from app.cache import cache
 from app.core.errors import NotFound, Unavailable
 from app.security.principal import Principal
 from app.security.public import public
@@ -35,10 +36,11 @@ Public = Annotated[None, shared_answer(fresh=60, among=Audience.EVERYBODY)]
 
 
 class House:
-    """What is behind the routes."""
+    """What is behind the routes. `wanted` counts requests, `asked` those that got through to it."""
 
     def __init__(self) -> None:
         self.numbers = count(1)
+        self.wanted = 0
         self.asked = 0
         self.is_open = asyncio.Event()
         self.is_open.set()
@@ -60,17 +62,25 @@ class Present:
     house: House
 
 
+async def note_request() -> None:
+    Present.house.wanted += 1
+
+
+# Between it and the sharing nothing is waited for: whoever is counted shares what is under way.
+Counted = Annotated[None, Depends(note_request)]
+
+
 async def answer(shown: object = None) -> Response:
     return JSONResponse({"number": await Present.house.look(), "shown": shown}, headers=Present.house.headers)
 
 
 @router.get("")
-async def list_rooms(caller: ReadRooms, _shared: AtOnce) -> Response:
+async def list_rooms(caller: ReadRooms, _counted: Counted, _shared: AtOnce) -> Response:
     return await answer(caller.subject)
 
 
 @router.get("/kept/{number}")
-async def read_room(caller: ReadRooms, number: int, _shared: Kept) -> Response:
+async def read_room(caller: ReadRooms, number: int, _counted: Counted, _shared: Kept) -> Response:
     return await answer(number)
 
 
@@ -81,19 +91,19 @@ async def leave_room(caller: ReadRooms, number: int, resources: CurrentResources
 
 @router.get("/public")
 @public
-async def look_around(_shared: Public) -> Response:
+async def look_around(_counted: Counted, _shared: Public) -> Response:
     return await answer()
 
 
 @router.get("/stream")
 @public
-async def stream(_shared: Public) -> StreamingResponse:
+async def stream(_counted: Counted, _shared: Public) -> StreamingResponse:
     return StreamingResponse(iter([str(await Present.house.look())]), media_type="text/plain")
 
 
 @router.get("/status")
 @public
-async def answer_with(request: Request, _shared: Public) -> Response:
+async def answer_with(request: Request, _counted: Counted, _shared: Public) -> Response:
     return JSONResponse({"number": await Present.house.look()}, int(request.query_params["status"]))
 
 
@@ -106,7 +116,7 @@ async def grow_older(seconds: float, resources: CurrentResources) -> None:
 
 
 @router.get("/unshared")
-async def read_alone(caller: ReadRooms) -> Response:
+async def read_alone(caller: ReadRooms, _counted: Counted) -> Response:
     return await answer()
 
 
@@ -115,12 +125,6 @@ def house() -> Iterator[House]:
     Present.house = House()
     yield Present.house
     Present.house.is_open.set()
-
-
-@pytest.fixture
-async def stack() -> AsyncIterator[AsyncExitStack]:
-    async with AsyncExitStack() as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -137,8 +141,7 @@ async def together(house: House, *requests: Coroutine[Any, Any, httpx2.Response]
     """All of them are there before the first is answered."""
     house.is_open.clear()
     tasks = [asyncio.create_task(request) for request in requests]
-    await until(lambda: house.asked > 0)
-    await asyncio.sleep(0.2)  # the others do nothing that could be seen, which is the point
+    await until(lambda: house.wanted == len(requests) and house.asked > 0)
     house.is_open.set()
     return await asyncio.gather(*tasks)
 
@@ -237,6 +240,16 @@ async def test_an_old_answer_is_better_than_none_and_says_that_it_is_old(
     assert (old.status_code, old.json()) == (200, kept.json())
     assert old.headers["cache-status"].endswith("; hit; detail=stale")
     assert none.status_code == 503
+
+
+async def test_whoever_answers_may_use_all_of_its_time(
+    client: httpx2.AsyncClient, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "SECONDS_TO_GO_ON", 1000)  # as if its time was almost over
+
+    answer = await client.get("/v1/rooms")
+
+    assert (answer.status_code, answer.json()["number"]) == (200, 1)
 
 
 async def test_an_error_is_everybodys_answer(client: httpx2.AsyncClient, house: House) -> None:

@@ -291,9 +291,38 @@ def test_a_route_that_shares_its_answers_must_be_able_to(route_class: type[APIRo
     )
 
 
-def app_that_shares(endpoint: Any, *, route_class: type[APIRoute] = SharingRoute, method: str = "GET") -> FastAPI:
+def shares_among(among: Audience, *tags: str) -> Any:
+    """A route with these tags."""
+    shared = Annotated[None, shared_answer(among=among, tags=tags)]
+
+    async def read(caller: Reader, _shared: shared) -> None:
+        pass
+
+    return read
+
+
+@pytest.mark.parametrize("among", [Audience.EVERYBODY, Audience.TENANT])
+def test_a_tag_names_what_is_known_of_a_request(among: Audience) -> None:
+    app = app_that_shares(shares_among(among, "thing:{number}", "{colour}", "{tenant}"), path="/v1/things/{number:int}")
+
+    unknown = "colour, tenant" if among is Audience.EVERYBODY else "colour"
+    assert said_about(app) == (
+        f"GET /v1/things/{{number:int}} tags its answers with `{unknown}`, and nobody knows what that is: name "
+        "what the path names, or `tenant` if the answers are not shared among everybody."
+    )
+
+
+def test_tags_that_can_be_filled_in_are_accepted() -> None:
+    app = app_that_shares(shares_among(Audience.CALLER, "all", "{tenant}:{number}"), path="/v1/things/{number}")
+
+    assert said_about(app) == ""
+
+
+def app_that_shares(
+    endpoint: Any, *, route_class: type[APIRoute] = SharingRoute, method: str = "GET", path: str = "/v1/things"
+) -> FastAPI:
     router, app = APIRouter(route_class=route_class), FastAPI(openapi_url=None)
-    router.add_api_route("/v1/things", endpoint, methods=[method])
+    router.add_api_route(path, endpoint, methods=[method])
     app.include_router(router)
     return app
 

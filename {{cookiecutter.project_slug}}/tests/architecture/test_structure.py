@@ -29,6 +29,7 @@ ENTRY_POINTS = {"app.main", "app.cli", "app.assembly.models"}
 
 # What features may stand on: no feature has to use all of it.
 FOR_FEATURES = {
+    "app.cache.decorator",
     "app.core.versions",
     "app.jobs.queue",
     "app.web.dependencies",

@@ -1,7 +1,7 @@
 """What one process tells, the others hear at once; what they may have missed, they are told of."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import Awaitable
 from contextlib import AsyncExitStack
 
 import pytest
@@ -39,12 +39,6 @@ class Process:
     async def hears(self, *news: bytes) -> bool:
         """Whether this and nothing else has arrived, within a second."""
         return await comes_true(lambda: self.heard == [*news], within_seconds=1)
-
-
-@pytest.fixture
-async def stack() -> AsyncIterator[AsyncExitStack]:
-    async with AsyncExitStack() as opened:
-        yield opened
 
 
 async def start(stack: AsyncExitStack, url: str | None, *, prefix: str = "test:") -> Process:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from uuid import uuid4
 
@@ -12,13 +12,15 @@ from pydantic import BaseModel
 from app.cache import broadcast, finding, invalidation
 from app.cache.broadcast import open_broadcast
 from app.cache.cache import Cache
-from app.cache.finding import LOCK_SECONDS
+from app.cache.decorator import cached
+from app.cache.found import Found
 from app.cache.kinds import JITTER, Kind, Lifetime
 from app.cache.redis import Redis, open_redis
 from app.cache.shared import SharedEntries
-from app.cache.wanted import Found
+from app.core.errors import DeadlineExceeded
 from app.observability.metrics import Metrics
 from app.resilience.backoff import Backoff
+from app.resilience.deadline import SECONDS_TO_GO_ON, Deadline, remaining
 from tests.support.clock import Clock
 from tests.support.outages import BreakableValkey
 from tests.support.town import FAILING, FRESH, REFRESHING, TOWNS, Office, OfficeClosed, Town
@@ -60,12 +62,6 @@ class Town2(BaseModel):
 
 
 @pytest.fixture
-async def stack() -> AsyncIterator[AsyncExitStack]:
-    async with AsyncExitStack() as opened:
-        yield opened
-
-
-@pytest.fixture
 def office() -> Office:
     return Office()
 
@@ -74,7 +70,7 @@ def office() -> Office:
 def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(broadcast, "RECONNECT", Backoff(first_seconds=0.02, longest_seconds=0.1))
     monkeypatch.setattr(broadcast, "SILENCE_SECONDS", 0.1)
-    monkeypatch.setattr(invalidation, "RETRY_SECONDS", 0.02)
+    monkeypatch.setattr(invalidation, "TELL_AGAIN_SECONDS", 0.02)
 
 
 async def start(
@@ -144,7 +140,6 @@ async def test_who_dies_over_a_load_delays_the_others_by_the_time_of_the_lock(
         answer = await asking
 
     assert (asked_meanwhile, answer) == (0, (0, False))
-    assert LOCK_SECONDS <= 5
 
 
 async def test_while_one_loads_it_anew_everybody_gets_the_old_value_at_once(
@@ -206,6 +201,48 @@ async def test_what_failed_is_tried_again_after_a_while(
     process.clock.advance(1)
 
     assert await process.people_in("Ulm", office) == (0, False)
+
+
+async def test_an_old_value_is_served_before_its_caller_has_no_more_time(stack: AsyncExitStack, office: Office) -> None:
+    process = await start(stack, None)
+    await process.people_in("Ulm", office)
+    process.clock.advance(FRESH + REFRESHING)
+    office.answers.clear()
+
+    async with Deadline(SECONDS_TO_GO_ON + 0.2):
+        old = await process.people_in("Ulm", office)
+
+    assert (old, office.asked["Ulm"]) == ((0, True), 2)
+
+
+async def test_of_a_caller_without_time_those_who_have_some_do_not_get_old_values(
+    stack: AsyncExitStack, office: Office
+) -> None:
+    process = await start(stack, None)
+    await process.people_in("Ulm", office)
+    process.clock.advance(FRESH + REFRESHING)
+    office.people["Ulm"] = 1
+    office.answers.clear()
+
+    async with Deadline(SECONDS_TO_GO_ON + 0.1):
+        hurried = await process.people_in("Ulm", office)
+    office.answers.set()
+    patient = await process.people_in("Ulm", office)
+
+    assert (hurried, patient) == ((0, True), (1, False))
+
+
+async def test_who_has_no_more_time_and_finds_nothing_is_told_so_in_time(stack: AsyncExitStack, office: Office) -> None:
+    process = await start(stack, None)
+    office.answers.clear()
+
+    async with Deadline(SECONDS_TO_GO_ON + 0.2):
+        with pytest.raises(DeadlineExceeded):
+            await process.people_in("Ulm", office)
+        left = remaining()
+
+    assert 0 < left <= SECONDS_TO_GO_ON
+    assert process.counted("cache_calls", kind="towns", outcome="failed") == 1
 
 
 async def test_a_mistake_of_ours_is_not_covered_up(stack: AsyncExitStack, office: Office) -> None:
@@ -471,18 +508,38 @@ async def test_values_that_were_loaded_together_do_not_end_together(stack: Async
 async def test_a_function_can_be_declared_to_be_remembered(stack: AsyncExitStack, office: Office) -> None:
     process = await start(stack, None)
 
-    @process.cache.cached(TOWNS, key=lambda name: name, tenant=None, tags=lambda name: [f"town:{name}"])
+    @cached(TOWNS, key=lambda name: name, tenant=None, tags=lambda name: [f"town:{name}"])
     async def read_town(name: str) -> Town:
         """Asks the office."""
         return await office.tell(name)
 
-    found = [await read_town("Ulm"), await read_town("Ulm"), await read_town("Bonn")]
+    found = [await read_town(process.cache, name) for name in ("Ulm", "Ulm", "Bonn")]
     await process.cache.invalidate("town:Ulm")
-    await read_town("Ulm")
+    await read_town(process.cache, "Ulm")
 
     assert found[0] == Found(Town(name="Ulm", people=0), is_stale=False)
     assert office.asked == {"Ulm": 2, "Bonn": 1}
     assert read_town.__doc__ == "Asks the office."
+
+
+async def test_whoever_chooses_a_name_does_not_choose_how_much_room_it_takes(
+    stack: AsyncExitStack, valkey: BreakableValkey, office: Office
+) -> None:
+    one, two = [await start(stack, valkey.url) for _ in range(2)]
+    assert one.redis
+    long = "x" * 10_000
+    for process in (one, two):
+        await process.people_in(long, office)
+
+    keys = await one.redis.keys()
+    remembered = [*one.cache.memory.entries, *one.cache.memory.keys_of]
+    office.people[long] = 1
+    await one.cache.invalidate(f"town:{long}")
+    was_heard = await comes_true(lambda: not two.cache.memory.entries, within_seconds=1)
+
+    assert max(map(len, [*keys, *remembered])) < 200
+    assert was_heard
+    assert await two.people_in(long, office) == (1, False)
 
 
 async def test_nothing_in_redis_stays_for_ever_and_all_of_it_is_readable(

@@ -13,6 +13,7 @@ import pytest
 
 from app.clients.errors import PartnerNotAsked, PartnerUnavailable, PartnerUnreachable
 from app.clients.http import Clients, Partner, open_clients
+from app.clients.ssrf_guard import UrlRules
 from app.observability.metrics import Metrics, PartnerMetrics
 from app.resilience.bulkhead import BulkheadOptions
 from app.resilience.circuit_breaker import BreakerOptions
@@ -25,7 +26,8 @@ CALLERS = 1000
 
 @asynccontextmanager
 async def clients_of(*partners: Partner) -> AsyncIterator[Clients]:
-    async with open_clients(partners, metrics=PartnerMetrics(Metrics().registry)) as clients:
+    metrics = PartnerMetrics(Metrics().registry)
+    async with open_clients(partners, metrics=metrics, on_guard=lambda _guard: None) as clients:
         yield clients
 
 
@@ -63,6 +65,18 @@ async def test_there_is_one_client_for_each_partner() -> None:
     async with clients_of(Partner("one", "http://127.0.0.1:9"), Partner("two", "http://127.0.0.1:9")) as clients:
         assert clients.get("one", policy=Policy()) is clients.get("one", policy=Policy())
         assert clients.get("one", policy=Policy()) is not clients.get("two", policy=Policy())
+
+
+async def test_other_options_for_a_client_that_is_in_use_are_refused() -> None:
+    """Nobody would see that they hold for nothing; with rules for URLs that is a hole."""
+    async with clients_of(Partner("one", "http://127.0.0.1:9")) as clients:
+        clients.get("one", policy=Policy())
+        clients.for_urls("receivers", policy=Policy(), rules=UrlRules(ports=frozenset({8443})))
+
+        with pytest.raises(ValueError, match="'one' is in use with other options"):
+            clients.get("one", policy=Policy(attempts=1))
+        with pytest.raises(ValueError, match="'receivers' is in use with other options"):
+            clients.for_urls("receivers", policy=Policy(), rules=UrlRules())
 
 
 async def test_connections_are_kept_and_no_more_than_calls_at_once() -> None:

@@ -64,12 +64,6 @@ class Fleet:
 
 
 @pytest.fixture
-async def stack() -> AsyncIterator[AsyncExitStack]:
-    async with AsyncExitStack() as opened:
-        yield opened
-
-
-@pytest.fixture
 async def fleet(stack: AsyncExitStack, database_url: str, valkey: BreakableValkey) -> Fleet:
     """Of two, which hear each other and have called their partner."""
     partner = await stack.enter_async_context(open_partner())

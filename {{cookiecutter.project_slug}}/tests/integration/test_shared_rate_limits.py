@@ -55,12 +55,6 @@ class Doors:
         return (await scrape(self.services[at].management)).value("rate_limits_local") == 1
 
 
-@pytest.fixture
-async def stack() -> AsyncIterator[AsyncExitStack]:
-    async with AsyncExitStack() as opened:
-        yield opened
-
-
 async def open_doors(stack: AsyncExitStack, database_url: str, *, redis_url: str | None, services: int) -> Doors:
     settings = settings_for(
         database_url=database_url,

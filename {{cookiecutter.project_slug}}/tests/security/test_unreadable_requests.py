@@ -97,6 +97,7 @@ async def test_a_head_without_an_end_is_refused(running: RunningService) -> None
     [
         head("GET", "/health/live", f"X-Long: {'x' * 100_000}"),
         head("GET", "/health/live", *["X: x"] * 13_000),
+        head("GET", "/health/live", *["X: x"] * (protocol.MOST_HEADERS + 1)),
         head("GET", f"/health/live?{'x' * 100_000}"),
     ],
 )

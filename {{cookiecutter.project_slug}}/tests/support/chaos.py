@@ -4,11 +4,10 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import httpx2
 
@@ -191,23 +190,20 @@ def assert_refusals_are_proper(outcomes: Sequence[Outcome]) -> None:
         assert refusal.status_code != httpx2.codes.SERVICE_UNAVAILABLE or "retry-after" in refusal.headers
 
 
-S = TypeVar("S", bound=Scene)
-
-
 @contextmanager
 def scene(
     url: str,
     *,
     folder: Path,
-    kind: type[S] = Scene,  # type: ignore[assignment] # a default cannot be of a type that the caller chooses
+    make_scene: Callable[..., Scene] = Scene,
     module: str = SERVICE,
     database_url: str | None = None,
     has_worker: bool = True,
     **variables: str,
-) -> Iterator[S]:
+) -> Iterator[Scene]:
     """Until the end of the block. The processes know the database by `database_url`, if it is another than ours."""
     known = {**for_production(database_url or url), **UNLIMITED, "JOBS_STALLED_SECONDS": "2", **variables}
-    found = kind(url, module=module, folder=folder, variables=known)
+    found = make_scene(url, module=module, folder=folder, variables=known)
     with notes.notes_tables(url), found.stack:
         if has_worker:
             found.start_worker()

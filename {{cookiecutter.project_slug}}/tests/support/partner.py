@@ -42,9 +42,11 @@ Fault = Literal[
     "garbage",  # something that is no HTTP
     "half",  # half of the body that was announced, then the end
     "too_long",  # more than was announced, on a connection that stays open
+    "too_long_later",  # the same, but what is too much not before `release`
     "reset",  # the connection is reset before any answer
     "reset_midway",  # after half of the body
     "hang",  # never an answer
+    "held",  # a good answer, but not before `release`
     "endless_head",  # headers without end
     "endless",  # a body without end
     "trickle",  # a byte of the body now and then, without end
@@ -53,8 +55,11 @@ Fault = Literal[
 ]
 
 PIECE = b"x" * 65_536
+SURPLUS = b'HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n"forged"'
 TRICKLE_SECONDS = 0.05
 BOMB_BYTES = 100_000_000
+
+KEEP_THEIR_CONNECTION = {"too_long", "too_long_later", "held"}
 
 
 class Behaviour(BaseModel):
@@ -107,6 +112,7 @@ class Partner:
     requests: list[Seen] = field(default_factory=list)
     in_flight: int = 0
     connections: int = 0
+    is_released: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def url(self) -> str:
@@ -124,6 +130,10 @@ class Partner:
     def follow(self, script: Script, path: str | None = None) -> None:
         """The same, but a function decides."""
         self.scripts[path] = script
+
+    def release(self) -> None:
+        """Answer those that are held, and all that would be."""
+        self.is_released.set()
 
     def recover(self) -> None:
         """Forget all behaviours: everything gets a good answer."""
@@ -221,7 +231,7 @@ class Connection:
             await self.send(behaviour)
             return True
         await FAULTS[behaviour.fault](self, behaviour)
-        return behaviour.fault == "too_long"
+        return behaviour.fault in KEEP_THEIR_CONNECTION
 
     async def send(self, behaviour: Behaviour) -> None:
         content = behaviour.content()
@@ -242,8 +252,13 @@ class Connection:
         await self.write(head_of(behaviour, **{"Content-Length": length}) + content[: len(content) // 2])
 
     async def too_long(self, behaviour: Behaviour) -> None:
-        content, rest = behaviour.content(), b'HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n"forged"'
-        await self.write(head_of(behaviour, **{"Content-Length": str(len(content))}) + content + rest)
+        content = behaviour.content()
+        await self.write(head_of(behaviour, **{"Content-Length": str(len(content))}) + content + SURPLUS)
+
+    async def too_long_later(self, behaviour: Behaviour) -> None:
+        await self.send(behaviour)
+        await self.partner.is_released.wait()
+        await self.write(SURPLUS)
 
     async def reset(self, _behaviour: Behaviour) -> None:
         linger = struct.pack("ii", 1, 0)  # for no time: closing it resets it
@@ -256,6 +271,10 @@ class Connection:
 
     async def hang(self, _behaviour: Behaviour) -> None:
         await self.reader.read()  # until the other side gives up
+
+    async def held(self, behaviour: Behaviour) -> None:
+        await self.partner.is_released.wait()
+        await self.send(behaviour)
 
     async def endless_head(self, _behaviour: Behaviour) -> None:
         await self.write(b"HTTP/1.1 200 OK\r\n")

@@ -19,7 +19,10 @@ from sqlalchemy import TextClause
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app.assembly import application, caller_limits, instruments, policies, routes, server
+from app.cache import cache
+from app.cache.cache import Cache
 from app.cache.finding import Finding
+from app.cache.found import Found, Load
 from app.cache.guarded_redis import GuardedRedis
 from app.cache.invalidation import Invalidation
 from app.cache.memory import Entry
@@ -208,6 +211,11 @@ async def run_alone(_self: SingleFlight[Any, Any], _key: object, operation: Any)
     return await operation()
 
 
+async def loaded_each_time(_cache: Cache, _kind: Any, _key: str, load: Load[Any], **_: Any) -> Found[Any]:
+    """Whatever was loaded before."""
+    return Found(await load(), is_stale=False)
+
+
 async def unshared(*_: Any) -> Reading:
     """As if Redis was gone."""
     raise NothingShared
@@ -283,12 +291,12 @@ SWITCHES: dict[str, Switch] = {
     "call-retries": replaced(retry, "may_help", lambda *_, **__: False),
     "retry-budget": replaced(RetryBudget, "take", lambda _self: True),
     "bulkhead": replaced(bulkhead, "ConcurrencyLimit", RoomForAll),
-    "call-deadlines": replaced(Guard, "seconds_for_all", lambda _self: inf),
+    "call-deadlines": replaced(Guard, "must_end_at", lambda _self: inf),
     "shared-breakers": replaced(SharedBreakers, "tell_of_opening", nothing),
     "forced-breakers": replaced(SharedBreakers, "obey", nothing),
     "circuit-events": replaced(CircuitEvents, "tell", nothing),
     "call-within-request": replaced(calls, "remaining", lambda: inf),
-    "attempt-time-outs": replaced(Guard, "ask", patient),
+    "attempt-time-outs": replaced(Guard, "past_the_circuit", patient),
     "safe-retries": replaced(retry, "may_help", lambda *_, **__: True),
     "retry-after": replaced(calls, "seconds_to_wait", lambda _headers: 0.0),
     "single-flight": replaced(calls.Calls, "once_for_all", calls.Calls.guarded),
@@ -321,6 +329,8 @@ SWITCHES: dict[str, Switch] = {
     "pruned-jobs": replaced(pruning, "PRUNE", sql("SELECT 1 WHERE false AND :days > :batch")),
     "unread-log": replaced(LogOutput, "wake", LogOutput.write_lines),
     "job-context": replaced(running, "begin_job", lambda **_: None),
+    "cached-functions": replaced(Cache, "get", loaded_each_time),
+    "old-values-in-time": replaced(cache, "remaining", lambda: inf),
     "shared-loads": replaced(SingleFlight, "run", run_alone),
     "cache-lock": replaced(SharedEntries, "lock", granted),
     "shared-cache": replaced(SharedEntries, "read", unshared),

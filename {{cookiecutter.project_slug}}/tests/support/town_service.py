@@ -1,6 +1,7 @@
-"""The real command line, serving the towns too: `python -m tests.support.town_service serve`. Its office is slow."""
+"""The real command line, serving the towns too, with an office that tests hold up.
 
-import asyncio
+`python -m tests.support.town_service serve`
+"""
 
 from fastapi import APIRouter
 
@@ -9,31 +10,35 @@ from app.assembly.routes import ROUTERS
 from app.resilience import adaptive_limit
 from app.security.public import public
 from tests.support.switched_off import switch_off_what_is_asked
-from tests.support.town import Office, Town, town_router
+from tests.support.town import Office, town_router
 
-# Longer than all callers take to arrive.
-OFFICE_SECONDS = 0.5
-
-
-class SlowOffice(Office):
-    async def tell(self, name: str) -> Town:
-        await asyncio.sleep(OFFICE_SECONDS)
-        return await super().tell(name)
+office = Office()
+holding = APIRouter(prefix="/v1/office")
 
 
-office = SlowOffice()
-counting = APIRouter(prefix="/v1/asked")
-
-
-@counting.get("/{name}")
+@holding.post("/closing")
 @public
-async def count(name: str) -> int:
-    """How often the office was asked."""
-    return office.asked[name]
+async def hold_up() -> None:
+    """From now on it lets all wait."""
+    office.answers.clear()
+
+
+@holding.post("/opening")
+@public
+async def go_on() -> None:
+    """It answers those, too."""
+    office.answers.set()
+
+
+@holding.get("/{name}")
+@public
+async def count(name: str) -> dict[str, int]:
+    """How many callers wanted this town, and how often the office was asked."""
+    return {"wanted": office.wanted[name], "asked": office.asked[name]}
 
 
 if __name__ == "__main__":
     adaptive_limit.INITIAL = 1000  # all callers of a test are let in at once
     switch_off_what_is_asked()
-    ROUTERS.extend([town_router(office), counting])
+    ROUTERS.extend([town_router(office), holding])
     cli.main()

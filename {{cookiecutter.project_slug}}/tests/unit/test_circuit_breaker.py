@@ -68,7 +68,8 @@ class Model(RuleBasedStateMachine):
     def begin(self) -> None:
         self.clock = Clock()
         self.changes: list[Change] = []
-        self.breaker = CircuitBreaker("partner", SMALL, clock=self.clock, listeners=[self.changes.append])
+        self.breaker = CircuitBreaker("partner", SMALL, clock=self.clock)
+        self.breaker.listeners.append(self.changes.append)
         self.calls: list[Call] = []
         self.endings: list[Call] = []  # several may end at the same time, and still one after the other
         self.state = CLOSED
@@ -367,7 +368,8 @@ def test_automatic_again_it_begins_anew() -> None:
 
 def test_its_listeners_hear_of_every_change_and_why() -> None:
     clock, heard = Clock(), list[Change]()
-    breaker = CircuitBreaker("partner", SMALL, clock=clock, listeners=[heard.append])
+    breaker = small_breaker(clock)
+    breaker.listeners.append(heard.append)
 
     fail(breaker, 4)
     clock.advance(SMALL.open_seconds)

@@ -58,6 +58,10 @@ class Partner:
         return found
 
 
+def guard_of(policy: Policy, clock: Clock, *, on_retry: Callable[[AttemptFailed], None] = lambda _: None) -> Guard:
+    return Guard("partner", policy, on_retry=on_retry, clock=clock)
+
+
 FAILED = AttemptFailed("The partner failed.")
 REFUSED = AttemptFailed("The partner takes no connections.", may_have_happened=False)
 HOPELESS = AttemptFailed("The partner's certificate is not valid.", is_worth_repeating=False)
@@ -77,6 +81,19 @@ async def call_often(guard: Guard, partner: Partner, times: int) -> list[object]
 # --- Repeating ---
 
 
+def by_circuit(guard: Guard) -> None:
+    guard.breaker.force(CircuitState.FORCED_OPEN)
+
+
+def by_bulkhead(guard: Guard) -> None:
+    guard.bulkhead.try_enter()  # and nobody leaves it
+
+
+def by_time(guard: Guard) -> None:
+    guard.bulkhead.try_enter()
+    asyncio.get_running_loop().call_later(guard.policy.deadline_seconds, guard.bulkhead.leave)
+
+
 @pytest.mark.parametrize(
     ("failure", "is_repeatable", "times_asked"),
     [(FAILED, True, 3), (FAILED, False, 1), (REFUSED, False, 3), (HOPELESS, True, 1), (ValueError("ours"), True, 1)],
@@ -86,7 +103,7 @@ def test_only_what_may_help_and_does_no_harm_is_tried_again(
 ) -> None:
     async def play(clock: Clock) -> None:
         partner = Partner(failure, clock=clock)
-        guard = Guard("partner", PLAIN, clock=clock)
+        guard = guard_of(PLAIN, clock)
 
         found = await outcome_of(guard.call(partner.answer, is_repeatable=is_repeatable))
 
@@ -99,7 +116,7 @@ def test_only_what_may_help_and_does_no_harm_is_tried_again(
 def test_what_succeeds_at_last_has_succeeded_and_each_repetition_was_told() -> None:
     async def play(clock: Clock) -> None:
         partner, told = Partner(FAILED, FAILED, "well", clock=clock), list[AttemptFailed]()
-        guard = Guard("partner", PLAIN, on_retry=told.append, clock=clock)
+        guard = guard_of(PLAIN, clock, on_retry=told.append)
 
         found = await guard.call(partner.answer, is_repeatable=True)
 
@@ -108,10 +125,27 @@ def test_what_succeeds_at_last_has_succeeded_and_each_repetition_was_told() -> N
     in_virtual_time(play)
 
 
+@pytest.mark.parametrize("refuse", [by_circuit, by_bulkhead, by_time], ids=["circuit", "bulkhead", "time"])
+def test_whoever_is_refused_a_repetition_hears_of_the_failure(refuse: Callable[[Guard], None]) -> None:
+    """The partner was asked, so nobody may say that it was not."""
+
+    async def play(clock: Clock) -> None:
+        policy = replace(PLAIN, deadline_seconds=1, bulkhead=BulkheadOptions(calls=1, places=1, wait_seconds=2))
+        guard = guard_of(policy, clock, on_retry=lambda _: refuse(guard))
+        partner = Partner(FAILED, clock=clock)
+
+        found = await outcome_of(guard.call(partner.answer, is_repeatable=True))
+
+        assert found is FAILED
+        assert len(partner.asked) == 1
+
+    in_virtual_time(play)
+
+
 def test_waits_are_random_below_a_limit_that_doubles() -> None:
     async def play(clock: Clock) -> None:
         policy = replace(PLAIN, backoff=Backoff(first_seconds=0.1, longest_seconds=1), attempts=3)
-        guard = Guard("partner", policy, clock=clock)
+        guard = guard_of(policy, clock)
         waits = []
         for _ in range(200):
             partner = Partner(FAILED, clock=clock)
@@ -131,7 +165,7 @@ def test_waits_are_random_below_a_limit_that_doubles() -> None:
 def test_what_the_partner_asks_to_wait_is_waited_for_if_there_is_time(wait_seconds: float, times_asked: int) -> None:
     async def play(clock: Clock) -> None:
         partner = Partner(AttemptFailed("busy", wait_seconds=wait_seconds), "well", clock=clock)
-        guard = Guard("partner", replace(PLAIN, deadline_seconds=3), clock=clock)
+        guard = guard_of(replace(PLAIN, deadline_seconds=3), clock)
 
         await outcome_of(guard.call(partner.answer, is_repeatable=True))
 
@@ -146,7 +180,7 @@ def test_a_partner_that_fails_is_asked_a_tenth_more_often_and_not_three_times(fa
     offered, dice = 1000, random.Random(1)  # noqa: S311 - the same in each run
 
     async def play(clock: Clock) -> None:
-        guard = Guard("partner", replace(PLAIN, budget=BudgetOptions()), clock=clock)
+        guard = guard_of(replace(PLAIN, budget=BudgetOptions()), clock)
         asked = 0
 
         async def fail_often() -> None:
@@ -166,7 +200,7 @@ def test_a_partner_that_fails_is_asked_a_tenth_more_often_and_not_three_times(fa
 
 def test_who_calls_seldom_may_repeat_each_call() -> None:
     async def play(clock: Clock) -> None:
-        guard = Guard("partner", replace(PLAIN, budget=BudgetOptions(), attempts=2), clock=clock)
+        guard = guard_of(replace(PLAIN, budget=BudgetOptions(), attempts=2), clock)
         partner = Partner(FAILED, clock=clock)
 
         for _ in range(100):
@@ -184,7 +218,7 @@ def test_who_calls_seldom_may_repeat_each_call() -> None:
 def test_a_partner_that_hangs_is_given_up_after_its_time_for_one_attempt_and_for_all() -> None:
     async def play(clock: Clock) -> None:
         partner = Partner("too late", clock=clock, seconds=FOR_EVER)
-        guard = Guard("partner", replace(PLAIN, attempt_seconds=2, deadline_seconds=3), clock=clock)
+        guard = guard_of(replace(PLAIN, attempt_seconds=2, deadline_seconds=3), clock)
         began = clock()
 
         found = await outcome_of(guard.call(partner.answer, is_repeatable=True))
@@ -196,34 +230,18 @@ def test_a_partner_that_hangs_is_given_up_after_its_time_for_one_attempt_and_for
     in_virtual_time(play)
 
 
-def test_a_call_takes_no_longer_than_its_request_may() -> None:
+def test_who_stands_in_line_for_all_of_its_time_does_not_ask() -> None:
     async def play(clock: Clock) -> None:
-        partner = Partner("too late", clock=clock, seconds=FOR_EVER)
-        guard = Guard("partner", PLAIN, clock=clock)
-        began = clock()
+        policy = replace(PLAIN, deadline_seconds=1, bulkhead=BulkheadOptions(calls=1, places=1, wait_seconds=100))
+        guard = guard_of(policy, clock)
+        slow, partner = Partner("well", clock=clock, seconds=1), Partner("well", clock=clock)
 
-        async def request() -> None:
-            async with Deadline(0.7, clock=clock):
-                await guard.call(partner.answer, is_repeatable=True)
+        _, found = await asyncio.gather(
+            outcome_of(guard.call(slow.answer, is_repeatable=True)),
+            outcome_of(guard.call(partner.answer, is_repeatable=True)),
+        )
 
-        await outcome_of(request())
-
-        assert clock() - began == pytest.approx(0.7)
-        assert len(partner.asked) == 1
-
-    in_virtual_time(play)
-
-
-def test_without_any_time_left_nobody_is_asked() -> None:
-    async def play(clock: Clock) -> None:
-        partner = Partner("well", clock=clock)
-        guard = Guard("partner", PLAIN, clock=clock)
-
-        async with Deadline(FOR_EVER, clock=clock) as deadline:
-            deadline.ends_at = clock()
-            with pytest.raises(DeadlineExceeded):
-                await guard.call(partner.answer, is_repeatable=True)
-
+        assert isinstance(found, DeadlineExceeded)
         assert partner.asked == []
         assert guard.bulkhead.in_flight == 0
 
@@ -233,7 +251,7 @@ def test_without_any_time_left_nobody_is_asked() -> None:
 def test_a_time_out_of_the_operations_own_is_no_time_out_of_the_attempt() -> None:
     async def play(clock: Clock) -> None:
         own = TimeoutError("of the operation")
-        guard = Guard("partner", PLAIN, clock=clock)
+        guard = guard_of(PLAIN, clock)
 
         found = await outcome_of(guard.call(Partner(own, clock=clock).answer, is_repeatable=True))
 
@@ -248,7 +266,7 @@ def test_a_time_out_of_the_operations_own_is_no_time_out_of_the_attempt() -> Non
 def test_so_many_calls_are_under_way_and_so_many_wait() -> None:
     async def play(clock: Clock) -> None:
         policy = replace(PLAIN, bulkhead=BulkheadOptions(calls=3, places=4, wait_seconds=0.4))
-        guard = Guard("partner", policy, clock=clock)
+        guard = guard_of(policy, clock)
         partner = Partner("well", clock=clock, seconds=0.3)
 
         calls = [outcome_of(guard.call(partner.answer, is_repeatable=True)) for _ in range(10)]
@@ -266,7 +284,7 @@ def test_so_many_calls_are_under_way_and_so_many_wait() -> None:
 def test_nobody_stands_in_line_for_a_partner_that_is_not_asked() -> None:
     async def play(clock: Clock) -> None:
         policy = replace(PLAIN, bulkhead=BulkheadOptions(calls=1, places=10, wait_seconds=100))
-        guard = Guard("partner", policy, clock=clock)
+        guard = guard_of(policy, clock)
         hanging = asyncio.create_task(guard.call(Partner("", clock=clock, seconds=0.9).answer, is_repeatable=True))
         await asyncio.sleep(0)
         guard.breaker.force(CircuitState.FORCED_OPEN)
@@ -295,7 +313,7 @@ def test_nobody_stands_in_line_for_a_partner_that_is_not_asked() -> None:
 )
 def test_the_operation_says_what_is_a_failure_of_its_partner(answer: object, is_open: bool) -> None:
     async def play(clock: Clock) -> None:
-        guard = Guard("partner", replace(PLAIN, breaker=QUICK_TO_OPEN), clock=clock)
+        guard = guard_of(replace(PLAIN, breaker=QUICK_TO_OPEN), clock)
 
         await call_often(guard, Partner(answer, clock=clock), 4)
 
@@ -317,7 +335,7 @@ def test_the_operation_says_what_is_a_failure_of_its_partner(answer: object, is_
 @pytest.mark.parametrize("by", ["deadline", "cancellation"])
 def test_an_attempt_is_judged_by_what_is_known(seconds: float, patience: float, is_open: bool, by: str) -> None:
     async def play(clock: Clock) -> None:
-        guard = Guard("partner", replace(PLAIN, breaker=QUICK_TO_OPEN), clock=clock)
+        guard = guard_of(replace(PLAIN, breaker=QUICK_TO_OPEN), clock)
         partner = Partner("well", clock=clock, seconds=seconds)
 
         async def request() -> None:
@@ -333,9 +351,26 @@ def test_an_attempt_is_judged_by_what_is_known(seconds: float, patience: float, 
     in_virtual_time(play)
 
 
+@pytest.mark.parametrize("attempt_seconds", [0.5, 5.0])
+@pytest.mark.parametrize(("part", "is_open"), [(0.7, False), (0.9, True)])
+def test_what_is_slow_follows_from_how_long_an_attempt_may_take(
+    attempt_seconds: float, part: float, is_open: bool
+) -> None:
+    async def play(clock: Clock) -> None:
+        breaker = BreakerOptions(minimum_calls=4)
+        policy = replace(PLAIN, attempt_seconds=attempt_seconds, deadline_seconds=20, breaker=breaker)
+        guard = guard_of(policy, clock)
+
+        await call_often(guard, Partner("well", clock=clock, seconds=part * attempt_seconds), 4)
+
+        assert (guard.breaker.state is CircuitState.OPEN) == is_open
+
+    in_virtual_time(play)
+
+
 def test_of_fifty_at_once_only_so_many_probe() -> None:
     async def play(clock: Clock) -> None:
-        guard = Guard("partner", replace(PLAIN, breaker=QUICK_TO_OPEN), clock=clock)
+        guard = guard_of(replace(PLAIN, breaker=QUICK_TO_OPEN), clock)
         await call_often(guard, Partner(FAILED, clock=clock), 4)
         await asyncio.sleep(QUICK_TO_OPEN.open_seconds)
         partner = Partner("well", clock=clock, seconds=0.1)
@@ -352,7 +387,7 @@ def test_of_fifty_at_once_only_so_many_probe() -> None:
 
 def test_probes_that_are_cancelled_let_others_probe() -> None:
     async def play(clock: Clock) -> None:
-        guard = Guard("partner", replace(PLAIN, breaker=QUICK_TO_OPEN), clock=clock)
+        guard = guard_of(replace(PLAIN, breaker=QUICK_TO_OPEN), clock)
         await call_often(guard, Partner(FAILED, clock=clock), 4)
         await asyncio.sleep(QUICK_TO_OPEN.open_seconds)
         hanging = Partner("", clock=clock, seconds=FOR_EVER)

@@ -9,10 +9,13 @@ from hypothesis import strategies as st
 
 from app.clients.retry_after import MOST_SECONDS, seconds_to_wait
 
+# A year that no clock knows.
+NEVER = "1 Jan 99999999999999999999 00:00:00"
+
 
 @pytest.mark.parametrize(
     ("value", "seconds"),
-    [("0", 0), ("2", 2), ("99999999999", MOST_SECONDS), ("-1", 0), ("1.5", 0), ("", 0), ("soon", 0)],
+    [("0", 0), ("2", 2), ("99999999999", MOST_SECONDS), ("-1", 0), ("1.5", 0), ("", 0), ("soon", 0), (NEVER, 0)],
 )
 def test_seconds_are_read_and_bounded(value: str, seconds: float) -> None:
     assert seconds_to_wait({"Retry-After": value}) == seconds

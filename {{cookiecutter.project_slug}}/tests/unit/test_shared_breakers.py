@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import Callable, Iterable
 
 import orjson
+import pytest
+from structlog.testing import capture_logs
 
 from app.cache.broadcast import Broadcast
-from app.cache.circuit_wishes import CircuitWishes, Wish, WishesUnavailable
+from app.cache.circuit_wishes import CircuitWishes, Wish, WishesUnavailable, WishNotTold
 from app.clients.circuit_events import CircuitEvents
-from app.clients.shared_breakers import OPENED, open_shared_breakers
+from app.clients.shared_breakers import OPENED, change_wish, open_shared_breakers
 from app.observability.metrics import Metrics
 from app.resilience.circuit_breaker import BreakerOptions, CircuitBreaker, CircuitState
 from tests.support.virtual_time import in_virtual_time
@@ -37,7 +39,8 @@ class Told(Broadcast):
 class BrokenWishes(CircuitWishes):
     """Read only at the third time."""
 
-    def __init__(self) -> None:
+    def __init__(self, failure: Exception) -> None:
+        self.failure = failure
         self.times_read = 0
 
     async def introduce(self, names: Iterable[str]) -> None:
@@ -46,7 +49,7 @@ class BrokenWishes(CircuitWishes):
     async def read(self) -> dict[str, Wish]:
         self.times_read += 1
         if self.times_read < 3:
-            raise WishesUnavailable
+            raise self.failure
         return {"helper": Wish.OPEN}
 
 
@@ -92,17 +95,35 @@ def test_a_message_that_cannot_be_read_or_names_no_circuit_of_ours_changes_nothi
     in_virtual_time(play)
 
 
-def test_what_operators_want_is_read_again_until_it_could_be_read() -> None:
+@pytest.mark.parametrize(("failure", "times_told"), [(WishesUnavailable(), 0), (ValueError("a mistake"), 1)])
+def test_what_operators_want_is_read_again_until_it_could_be_read(failure: Exception, times_told: int) -> None:
     async def play(clock: Clock) -> None:
-        broadcast, wishes = Told(), BrokenWishes()
+        broadcast, wishes = Told(), BrokenWishes(failure)
         breaker = CircuitBreaker("helper", OPTIONS, clock=clock)
-        async with open_shared_breakers(
-            events=CircuitEvents(Metrics()), broadcast=broadcast, wishes=wishes, names=["helper"]
-        ) as breakers:
-            breakers.add(breaker)
-            broadcast.begin_to_hear()
-            await asyncio.sleep(10)
+        with capture_logs() as lines:
+            async with open_shared_breakers(
+                events=CircuitEvents(Metrics()), broadcast=broadcast, wishes=wishes, names=["helper"]
+            ) as breakers:
+                breakers.add(breaker)
+                broadcast.begin_to_hear()
+                await asyncio.sleep(10)
 
         assert (breaker.state, wishes.times_read) == (CircuitState.FORCED_OPEN, 3)
+        assert sum(line["event"] == "circuit_wishes_unreadable" for line in lines) == times_told
 
     in_virtual_time(play)
+
+
+async def test_an_operator_whom_the_processes_did_not_hear_is_told_so() -> None:
+    kept: list[Wish] = []
+
+    class Kept(CircuitWishes):
+        async def change(self, name: str, wish: Wish) -> None:  # noqa: ARG002
+            kept.append(wish)
+
+    nobody_hears = Broadcast(None, prefix="test:", metrics=Metrics())
+
+    with pytest.raises(WishNotTold, match="Give the command again"):
+        await change_wish(Kept.__new__(Kept), nobody_hears, "helper", Wish.OPEN)
+
+    assert kept == [Wish.OPEN]

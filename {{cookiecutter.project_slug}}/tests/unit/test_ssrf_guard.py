@@ -15,6 +15,7 @@ FIT = {
     "https://EXAMPLE.com:443": "https://example.com:443",
     "https://example.com.": "https://example.com.",
     "https://a_b.example.com/": "https://a_b.example.com",
+    f"https://{63 * 'a'}.example/": f"https://{63 * 'a'}.example",
     "https://xn--bcher-kva.example/": "https://xn--bcher-kva.example",
     "https://1.1.1.1/": "https://1.1.1.1",
     "https://[2606:4700::1111]:443/": "https://[2606:4700::1111]:443",
@@ -31,6 +32,8 @@ OTHER_THAN_PUBLIC = [
     # groups, broadcast, set aside
     *("224.0.0.1", "239.255.255.250", "ff02::1", "255.255.255.255", "240.0.0.1", "192.0.2.1", "198.18.0.1"),
     *("198.51.100.1", "203.0.113.1", "2001:db8::1", "192.0.0.1"),
+    # what some versions of Python take for public; the first is where Oracle's cloud keeps its secrets
+    *("192.0.0.192", "192.0.0.8", "192.0.0.9", "192.88.99.1", "3fff::1", "3fff:fff::1"),
     # one address inside of another
     *("64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "2002:7f00:1::", "2002:c0a8:101::1", "2001:0:7f00:1::"),
     *("64:ff9b:1::7f00:1", "::ffff:0:127.0.0.1", "64:ff9b::224.0.0.1"),
@@ -52,6 +55,8 @@ ODD = [
     # what is no URL for HTTP, or none at all
     *("ftp://example.com/", "file:///etc/passwd", "gopher://example.com:80/", "//example.com/", "example.com", ""),
     *("http://", "http:///path", "javascript:alert(1)", "unix:/run/app.sock", "http://-a.example.com/"),
+    # what no name could be
+    *("http://a..b/", "http://.a/", "http://a../", f"http://{64 * 'a'}.example/", "http://a-.example/"),
     # other ports, and none that could be
     *("http://example.com:22/", "http://example.com:6379/", "http://example.com:99999/", "http://example.com:0x50/"),
     *("http://example.com:80:80/", "http://example.com:8 0/"),

@@ -53,7 +53,8 @@ def with_our_client(_settings: Settings) -> FastAPI:
 
     async def open_call(url: str) -> Call:
         stack = AsyncExitStack()  # until the process ends
-        opening = open_clients([Partner("partner", url, "a-key")], metrics=PartnerMetrics(Metrics().registry))
+        metrics = PartnerMetrics(Metrics().registry)
+        opening = open_clients([Partner("partner", url, "a-key")], metrics=metrics, on_guard=lambda _guard: None)
         client = (await stack.enter_async_context(opening)).get("partner", policy=POLICY)
 
         async def call(path: str, _stack: AsyncExitStack = stack) -> Any:
@@ -133,5 +134,5 @@ def unguarded(_settings: Settings) -> FastAPI:
 
 def guarded(_settings: Settings) -> FastAPI:
     """Through deadline, bulkhead, circuit breaker, attempt time-out and retry budget."""
-    guard = Guard("partner", POLICY)
+    guard = Guard("partner", POLICY, on_retry=lambda _failure: None)
     return repeating(lambda: guard.call(nothing, is_repeatable=True))

@@ -20,7 +20,7 @@ from app.web.rate_limits import CallerLimits
 async def open_caller_limits(settings: Settings, resources: Resources) -> AsyncIterator[CallerLimits]:
     """For as long as the block runs."""
     redis, metrics = resources.redis, resources.metrics
-    windows = MovingWindows(redis, prefix=f"{service_identity().name}:rate:") if redis else None
+    windows = MovingWindows(redis, prefix=service_identity().key_prefix + "rate:") if redis else None
     async with open_rate_limiter(windows, metrics=metrics) as limiter:
         default = Rate.parse(settings.rate.limit_default)
         yield CallerLimits(limiter, default=default, refusals=LimitRefusals(metrics))

@@ -34,6 +34,7 @@ ANY = ["*"]
 
 # What pages may read of an answer, besides its body.
 EXPOSED = [
+    "Cache-Status",
     "ETag",
     "Idempotency-Replayed",
     "Location",

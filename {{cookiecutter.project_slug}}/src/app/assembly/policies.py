@@ -19,7 +19,7 @@ from app.web.shared_answers.route import SharingRoute
 
 
 @dataclass(frozen=True)
-class Policy:
+class RoutePolicy:
     """What one route says about its callers."""
 
     route: RouteContext
@@ -61,16 +61,16 @@ def known_scopes(app: FastAPI) -> list[str]:
     return sorted({scope for policy in policies_of(app) for scope in policy.scopes})
 
 
-def policies_of(app: FastAPI) -> list[Policy]:
+def policies_of(app: FastAPI) -> list[RoutePolicy]:
     """One for each route, in the order in which they are matched."""
     return [policy_of(route) for route in iter_route_contexts(app.routes)]
 
 
-def policy_of(route: RouteContext) -> Policy:
+def policy_of(route: RouteContext) -> RoutePolicy:
     # What is mounted has no endpoint: the mounted application itself is marked.
     endpoint = route.endpoint or getattr(route.original_route, "app", None)
     scopes = [scope for step in steps_of(route) if step.call is API_KEY for scope in scopes_of(step)]
-    return Policy(route, is_public=is_public(endpoint), scopes=tuple(dict.fromkeys(scopes)))
+    return RoutePolicy(route, is_public=is_public(endpoint), scopes=tuple(dict.fromkeys(scopes)))
 
 
 def scopes_of(step: Dependant) -> list[str]:
@@ -90,13 +90,13 @@ def depth_first(dependant: Dependant) -> Iterator[Dependant]:
         yield inner
 
 
-def problems_of(policy: Policy) -> list[str]:
+def problems_of(policy: RoutePolicy) -> list[str]:
     """A sentence for each mistake."""
     rules = (caller_problems, key_problems, sharing_problems, limit_problems, session_problems)
     return [problem for rule in rules for problem in rule(policy)]
 
 
-def caller_problems(policy: Policy) -> Iterator[str]:
+def caller_problems(policy: RoutePolicy) -> Iterator[str]:
     if not policy.is_public and not policy.scopes:
         yield (
             f"{policy.name} does not say who may call it: give it a caller, such as "
@@ -106,7 +106,7 @@ def caller_problems(policy: Policy) -> Iterator[str]:
         yield f"{policy.name} is marked `@public` and needs {' '.join(policy.scopes)}: remove one of the two."
 
 
-def key_problems(policy: Policy) -> Iterator[str]:
+def key_problems(policy: RoutePolicy) -> Iterator[str]:
     if not takes_key(policy.route):
         return
     if not policy.scopes:
@@ -122,7 +122,7 @@ def takes_key(route: RouteContext) -> bool:
     return any(step.call is accept_key for step in steps_of(route))
 
 
-def sharing_problems(policy: Policy) -> Iterator[str]:
+def sharing_problems(policy: RoutePolicy) -> Iterator[str]:
     steps = [step.call for step in steps_of(policy.route)]
     for place, sharing in enumerate(steps):
         if not isinstance(sharing, Sharing):
@@ -132,6 +132,11 @@ def sharing_problems(policy: Policy) -> Iterator[str]:
                 f"{policy.name} shares its answers, and cannot: it has to be a GET of a router that is made with "
                 "`APIRouter(…, route_class=SharingRoute)`."
             )
+        if unknown := sharing.unknown_names(policy.route.path or "/"):
+            yield (
+                f"{policy.name} tags its answers with `{', '.join(sorted(unknown))}`, and nobody knows what that is: "
+                "name what the path names, or `tenant` if the answers are not shared among everybody."
+            )
         if API_KEY in steps[place:] or (sharing.among is not Audience.EVERYBODY and API_KEY not in steps):
             yield (
                 f"{policy.name} shares its answers before it knows its caller: put the caller first in its parameters, "
@@ -139,7 +144,7 @@ def sharing_problems(policy: Policy) -> Iterator[str]:
             )
 
 
-def limit_problems(policy: Policy) -> Iterator[str]:
+def limit_problems(policy: RoutePolicy) -> Iterator[str]:
     if rates_on(policy.route.endpoint) and not counts_requests(policy.route):
         yield (
             f"{policy.name} declares a limit that nobody counts: name a caller, or add "
@@ -152,7 +157,7 @@ def counts_requests(route: RouteContext) -> bool:
     return any(step.call in {API_KEY, limit_address} for step in steps_of(route))
 
 
-def session_problems(policy: Policy) -> Iterator[str]:
+def session_problems(policy: RoutePolicy) -> Iterator[str]:
     if policy.scopes and opens_session_too_early(policy.route):
         yield f"{policy.name} opens its session before it knows its caller: put the caller first in its parameters."
 

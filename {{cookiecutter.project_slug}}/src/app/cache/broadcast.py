@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from contextvars import Context
 from secrets import token_hex
 from typing import Never
@@ -16,6 +16,7 @@ from redis.exceptions import TimeoutError as RedisSilent
 
 from app.cache.redis import Redis
 from app.core.errors import Unavailable
+from app.core.tasks import end
 from app.observability.metrics import Metrics
 from app.resilience.backoff import Backoff
 
@@ -145,7 +146,5 @@ async def open_broadcast(
     try:
         yield broadcast
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await end(task)
         await listening.aclose()

@@ -2,34 +2,37 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, Coroutine
-from functools import partial, wraps
-from typing import Any, ParamSpec, TypeVar
+from collections.abc import Callable, Collection
+from functools import partial
+from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
 
 from app.cache.broadcast import Broadcast
 from app.cache.finding import Finding
+from app.cache.found import Found, Load, Wanted
 from app.cache.invalidation import EVERYTHING, Invalidation
-from app.cache.kinds import Kind
+from app.cache.kinds import Kind, bounded
 from app.cache.memory import Memory
 from app.cache.shared import SharedEntries
-from app.cache.wanted import Found, Load, Wanted
 from app.core.errors import DeadlineExceeded, Unavailable
 from app.observability.metrics import Metrics
+from app.resilience.deadline import SECONDS_TO_GO_ON, Deadline, remaining
 from app.resilience.single_flight import SingleFlight
 
-P = ParamSpec("P")
 V = TypeVar("V")
 
 log = structlog.get_logger()
 
 # After a failure, for so long nobody tries to load what there is an old value of.
-RETRY_SECONDS = 1.0
+REFRESH_AGAIN_SECONDS = 1.0
 
 # A load in the background has no caller whose deadline would end it.
 REFRESH_SECONDS = 30.0
+
+# In the background of each kind at once: as many as two pools of connections have. The next caller begins the others.
+MOST_REFRESHES = 20
 
 # Why a value cannot be loaded, if that is no mistake of ours.
 FAILURES = (Unavailable, DeadlineExceeded)
@@ -73,9 +76,10 @@ class Cache:
         """The tenant's value, or everybody's for `tenant=None`; a new one if there is none that is good enough.
 
         `tags` are names under which it can be invalidated, such as `room:17`; all who ask for a key give the same.
-        Raises what `load` raises, unless that is `Unavailable` or `DeadlineExceeded` and an old value will do.
+        Raises what `load` raises, unless that is `Unavailable` or `DeadlineExceeded` and an old value will do. A caller
+        with a deadline is told `SECONDS_TO_GO_ON` before it.
         """
-        wanted = Wanted(kind, kind.key(key, tenant), (EVERYTHING, *sorted(tags)), load)
+        wanted = Wanted(kind, kind.key(key, tenant), (EVERYTHING, *sorted(map(bounded, tags))), load)
         found = self.served(kind, wanted.key) or await self.find(wanted)
         if found.is_stale:
             self.refresh(wanted)
@@ -91,35 +95,7 @@ class Cache:
         Say so when the change is committed (`persistence/after_commit.py`): before that, somebody could load the old
         value once more. Never fails.
         """
-        await self.invalidation.invalidate(tags)
-
-    def cached(
-        self,
-        kind: Kind[V],
-        *,
-        key: Callable[P, str],
-        tenant: Callable[P, UUID] | None,
-        tags: Callable[P, Collection[str]] | None = None,
-    ) -> Callable[[Callable[P, Coroutine[Any, Any, V]]], Callable[P, Awaitable[Found[V]]]]:
-        """A decorator for a function that loads such a value: it then says what was found.
-
-        Key, tenant and tags are what `get` takes, made from the function's arguments.
-        """
-
-        def decorate(load: Callable[P, Coroutine[Any, Any, V]]) -> Callable[P, Awaitable[Found[V]]]:
-            @wraps(load)
-            async def get(*args: P.args, **kwargs: P.kwargs) -> Found[V]:
-                return await self.get(
-                    kind,
-                    key(*args, **kwargs),
-                    partial(load, *args, **kwargs),
-                    tenant=tenant(*args, **kwargs) if tenant else None,
-                    tags=tags(*args, **kwargs) if tags else (),
-                )
-
-            return get
-
-        return decorate
+        await self.invalidation.invalidate([bounded(tag) for tag in tags])
 
     def served(self, kind: Kind[V], key: str) -> Found[V] | None:
         entry, now = self.memory.get(key), self.clock()
@@ -134,15 +110,23 @@ class Cache:
         if found := self.old_value(wanted, is_tried=True):
             return found
         try:
-            found = await self.flight.run(wanted.key, partial(self.finding.find, wanted, is_stale_enough=True))
+            async with Deadline(remaining() - SECONDS_TO_GO_ON):
+                found = await self.find_together(wanted)
         except FAILURES:
-            self.put_off(wanted)
             if found := self.old_value(wanted, is_tried=False):
                 return found
             self.count(wanted.kind, "failed")
             raise
         self.count(wanted.kind, "miss")
         return found
+
+    async def find_together(self, wanted: Wanted[V]) -> Found[V]:
+        """Only what fails is put off: of a caller who has no more time, those who have some learn nothing."""
+        try:
+            return await self.flight.run(wanted.key, partial(self.finding.find, wanted, is_stale_enough=True))
+        except FAILURES:
+            self.put_off(wanted)
+            raise
 
     def old_value(self, wanted: Wanted[V], *, is_tried: bool) -> Found[V] | None:
         """What is better than an error, if this is one or would be one."""
@@ -155,12 +139,14 @@ class Cache:
     def put_off(self, wanted: Wanted[V]) -> None:
         """Do not try again with each call."""
         if entry := self.memory.get(wanted.key):
-            entry.try_at = self.clock() + RETRY_SECONDS
+            entry.try_at = self.clock() + REFRESH_AGAIN_SECONDS
 
     def refresh(self, wanted: Wanted[V]) -> None:
-        """In the background, unless that is under way or was tried just now."""
+        """In the background, unless that is under way or was tried just now, or many of its kind are under way."""
         entry = self.memory.get(wanted.key)
         if wanted.key in self.refreshing or (entry is not None and self.clock() < entry.try_at):
+            return
+        if sum(key.startswith(wanted.kind.prefix) for key in self.refreshing) >= MOST_REFRESHES:
             return
         task = self.refreshing[wanted.key] = asyncio.create_task(self.load_anew(wanted))
         task.add_done_callback(lambda _: self.refreshing.pop(wanted.key, None))

@@ -25,6 +25,13 @@ class WishesUnavailable(Unavailable):
         super().__init__("Redis cannot be reached, so nobody can be told what to do.")
 
 
+class WishNotTold(Unavailable):
+    """Processes that start later, or find Redis again, will know it. Those that hear Redis now may not."""
+
+    def __init__(self) -> None:
+        super().__init__("Redis has kept this, but was lost before the processes were told. Give the command again.")
+
+
 class CircuitUnknown(NotFound):
     """No process of this service has such a circuit."""
 

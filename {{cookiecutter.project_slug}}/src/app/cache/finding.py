@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from secrets import token_hex
 from typing import Any, TypeVar
 
+from app.cache.found import Found, Wanted
 from app.cache.invalidation import Invalidation
 from app.cache.memory import Entry, Memory
 from app.cache.shared import NothingShared, Reading, SharedEntries
-from app.cache.wanted import Found, Wanted
 from app.observability.metrics import Metrics
 
 V = TypeVar("V")
@@ -97,7 +97,7 @@ class Finding:
             return None
         try:
             value = wanted.kind.decode(reading.text)
-        except ValueError:  # nothing of ours
+        except Exception:  # noqa: BLE001 - nothing of ours; what a validator may raise nobody knows
             return None
         now = self.clock()
         entry = Entry(

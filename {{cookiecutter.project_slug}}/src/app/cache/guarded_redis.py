@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisSilent
 
 from app.cache.redis import Redis, connection_pool, ping
+from app.core.tasks import end
 from app.resilience.circuit_breaker import BreakerOptions, Change, CircuitBreaker, CircuitState
 
 # How often to look whether Redis answers again. Nobody waits for it, so it need not be seldom.
@@ -40,7 +41,8 @@ class GuardedRedis(Redis):
     def __init__(self, pool: ConnectionPool, *, timeout_seconds: float) -> None:
         super().__init__(connection_pool=pool)
         self.auto_close_connection_pool = True
-        self.circuit = CircuitBreaker("redis", breaker_options(timeout_seconds), listeners=[self.look_for_return])
+        self.circuit = CircuitBreaker("redis", breaker_options(timeout_seconds))
+        self.circuit.listeners.append(self.look_for_return)
         self.returning: asyncio.Task[None] | None = None
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:  # Any: as the library declares it
@@ -85,10 +87,7 @@ class GuardedRedis(Redis):
 
     async def aclose(self, close_connection_pool: bool | None = None) -> None:
         """Look no more, and close all connections."""
-        if self.returning is not None:
-            self.returning.cancel()
-            with suppress(asyncio.CancelledError):
-                await self.returning
+        await end(self.returning)
         await super().aclose(close_connection_pool)
 
 

@@ -11,6 +11,7 @@ from pydantic_core import to_json
 
 from app.cache.broadcast import Broadcast
 from app.cache.shared import NothingShared, SharedEntries
+from app.core.tasks import end
 
 log = structlog.get_logger()
 
@@ -22,7 +23,7 @@ EVERYTHING = "*"
 
 # What could not be told is kept and told later. Beyond so many tags it is simpler to take back everything.
 MOST_UNTOLD = 10_000
-RETRY_SECONDS = 1.0
+TELL_AGAIN_SECONDS = 1.0
 
 
 class Invalidation:
@@ -71,7 +72,7 @@ class Invalidation:
 
     async def tell_untold(self) -> None:
         while self.untold:
-            await asyncio.sleep(RETRY_SECONDS)
+            await asyncio.sleep(TELL_AGAIN_SECONDS)
             tags = set(self.untold)
             with suppress(NothingShared):
                 await self.tell(tags)
@@ -80,7 +81,4 @@ class Invalidation:
 
     async def close(self) -> None:
         """What is still untold ends by its age."""
-        if self.telling is not None:
-            self.telling.cancel()
-            with suppress(asyncio.CancelledError):
-                await self.telling
+        await end(self.telling)

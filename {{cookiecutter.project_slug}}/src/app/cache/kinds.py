@@ -18,8 +18,14 @@ NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 # Entries that were made together must not end together, or all of them would be loaded in the same moment.
 JITTER = 0.1
 
-# Whoever chooses a key must not be able to choose how much memory it takes.
+# Whoever chooses a key or a tag must not be able to choose how much memory it takes.
 LONGEST_KEY = 100
+
+
+def bounded(name: str) -> str:
+    """A key or a tag, or its hash if it is too long; nobody can choose a name that is another's hash."""
+    is_plain = len(name) <= LONGEST_KEY and not name.startswith("#")
+    return name if is_plain else "#" + sha256(name.encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -78,8 +84,7 @@ class Kind(Generic[V]):
 
     def key(self, key: str, tenant: UUID | None) -> str:
         """A tenant's, or everybody's without one. Nobody's key can be another's."""
-        is_plain = len(key) <= LONGEST_KEY and not key.startswith("#")
-        return f"{self.prefix}{tenant or '-'}:{key if is_plain else '#' + sha256(key.encode()).hexdigest()}"
+        return f"{self.prefix}{tenant or '-'}:{bounded(key)}"
 
     def lifetime_of(self, value: V) -> Lifetime:
         """What there is may become stale, what there is not may not."""

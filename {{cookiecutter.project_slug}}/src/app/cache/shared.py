@@ -5,6 +5,7 @@ next one to ask gives it a new one that nobody has had before. So an entry is go
 value that was on its way during an invalidation is not written: neither a lost message nor a slow load brings it back.
 """
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ from app.core.errors import Unavailable
 
 # A mark that is gone costs a load, so it stays for longer than almost any value.
 MARK_SECONDS = 86_400
+
+# How long an entry is good, in milliseconds; more digits are none of ours.
+MILLISECONDS = re.compile(rb"\d{1,15}")
 
 # KEYS: the entry, then its tags. ARGV: a new mark, and for how many milliseconds.
 READ = """
@@ -98,7 +102,7 @@ class SharedEntries:
         marks = dict(zip(tags, now, strict=True))
         head, _, text = (found or b"").partition(b"\n")
         match head.split(b" "):
-            case [fresh, hard, *seen] if seen == now and fresh.isdigit() and hard.isdigit():
+            case [fresh, hard, *seen] if seen == now and MILLISECONDS.fullmatch(fresh) and MILLISECONDS.fullmatch(hard):
                 return Reading(marks, text, age=(int(hard) - left) / 1000, fresh=int(fresh) / 1000)
         return Reading(marks)
 

@@ -84,7 +84,7 @@ def with_wishes(action: "Callable[[CircuitWishes, Broadcast], Awaitable[T]]") ->
         redis = redis_from(load_settings(), open_redis, max_connections=1)
         if redis is None:
             raise ConfigurationError(["REDIS_URL is not set: without Redis, processes cannot be told to do anything."])
-        prefix = f"{service_identity().name}:"
+        prefix = service_identity().key_prefix
         async with redis:
             wishes = CircuitWishes(redis, prefix=prefix)
             return await action(wishes, Broadcast(redis, prefix=prefix, metrics=Metrics()))

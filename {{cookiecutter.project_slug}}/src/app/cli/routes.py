@@ -7,7 +7,7 @@ from app.cli.options import AsJson
 from app.cli.tables import print_table
 
 if TYPE_CHECKING:
-    from app.assembly.policies import Policy
+    from app.assembly.policies import RoutePolicy
 
 
 def routes(*, as_json: AsJson = False) -> None:
@@ -26,7 +26,7 @@ def routes(*, as_json: AsJson = False) -> None:
     )
 
 
-def described(policy: "Policy") -> dict[str, Any]:  # Any: JSON
+def described(policy: "RoutePolicy") -> dict[str, Any]:  # Any: JSON
     route = policy.route
     return {
         "methods": sorted(route.methods or ()),

@@ -23,7 +23,7 @@ from app.core.errors import DeadlineExceeded, Unavailable
 from app.resilience.attempt import AttemptTimedOut
 from app.resilience.bulkhead import BulkheadFull
 from app.resilience.circuit_breaker import CircuitOpen
-from app.resilience.deadline import remaining
+from app.resilience.deadline import SECONDS_TO_GO_ON, remaining
 from app.resilience.policy import Guard
 from app.resilience.single_flight import RunCancelled, SingleFlight
 
@@ -32,9 +32,6 @@ IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 
 TOO_MANY_REQUESTS = 429
 FIRST_SERVER_ERROR = 500
-
-# What a request needs to go on without its partner: with a fallback, or at least with a proper refusal.
-SECONDS_TO_GO_ON = 0.05
 
 
 class Line(Protocol):
@@ -71,37 +68,49 @@ class Calls:
         began = time.perf_counter()
         try:
             answer = await self.in_time(asked)
-        except (Unavailable, DeadlineExceeded) as error:
-            failure = self.in_our_words(error)
-            self.ledger.record_failure(failure, asked, time.perf_counter() - began)
-            raise failure from None
+        except PartnerUnavailable as failure:
+            self.ledger.record_failure(failure, time.perf_counter() - began)
+            raise
         self.ledger.record_answer(time.perf_counter() - began)
         return answer
 
     async def in_time(self, asked: Asked) -> Answer:
-        """The request that this is for must not be over when its partner is given up. Raises `DeadlineExceeded`."""
+        """The request that this is for must not be over when its partner is given up."""
         seconds = remaining() - SECONDS_TO_GO_ON
         if seconds >= self.guard.policy.deadline_seconds:
             return await self.once_for_all(asked)
         if seconds <= 0:
-            raise DeadlineExceeded
+            raise PartnerNotAsked(self.ledger.partner, cause="the request has no time left")
         try:
             async with asyncio.timeout(seconds):
                 return await self.once_for_all(asked)
         except TimeoutError:
-            raise DeadlineExceeded from None
+            failure = PartnerSlow(self.ledger.partner, cause="the request's own deadline")
+            self.ledger.tell(failure, asked, seconds=seconds)
+            raise failure from None
 
     async def once_for_all(self, asked: Asked) -> Answer:
         """Identical reads that come at the same time are one."""
-        if asked.method == "GET":
+        if asked.method != "GET":
+            return await self.guarded(asked)
+        try:
             return await self.flights.run(asked, partial(self.guarded, asked))
-        return await self.guarded(asked)
+        except RunCancelled:
+            raise PartnerSlow(self.ledger.partner, cause="an identical call was interrupted") from None
 
     async def guarded(self, asked: Asked) -> Answer:
+        """As the policy says. Its failure is told here: once, however many wait for it."""
         is_repeatable = asked.method in IDEMPOTENT or any(name == IDEMPOTENCY_KEY for name, _ in asked.headers)
-        return await self.guard.call(partial(self.attempt, asked), is_repeatable=is_repeatable)
+        began = time.perf_counter()
+        try:
+            return await self.guard.call(partial(self.send, asked), is_repeatable=is_repeatable)
+        except (Unavailable, DeadlineExceeded) as error:
+            failure = self.in_our_words(error)
+            self.ledger.tell(failure, asked, seconds=time.perf_counter() - began)
+            raise failure from None
 
-    async def attempt(self, asked: Asked) -> Answer:
+    async def send(self, asked: Asked) -> Answer:
+        """Once."""
         headers = dict(asked.headers) | context_headers()
         received = await self.line.ask(asked, headers=headers, most_bytes=self.most_bytes)
         self.refuse_failure(received)
@@ -129,7 +138,5 @@ class Calls:
             case AttemptTimedOut():
                 return PartnerSlow(partner)
             case DeadlineExceeded():
-                return PartnerSlow(partner, cause="the deadline for all attempts")
-            case RunCancelled():
-                return PartnerSlow(partner, cause="an identical call was interrupted")
+                return PartnerNotAsked(partner, cause="it stood in line for all of its time")
         raise error

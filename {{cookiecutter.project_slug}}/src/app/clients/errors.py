@@ -39,7 +39,7 @@ class PartnerUnavailable(AttemptFailed):
         wait_seconds: float = 0.0,
     ) -> None:
         super().__init__(
-            f"{partner} {self.fact}. Try again shortly.",
+            f"{partner} {self.fact}.{' Try again shortly.' if is_worth_repeating else ''}",
             retry_after=max(retry_after, ceil(wait_seconds)),
             is_held_against=is_held_against,
             may_have_happened=may_have_happened,

@@ -6,6 +6,10 @@
 There is one client for each partner and process, whoever asks for it. Where the partner is, and what proves to it who
 we are, comes from the settings: what calls it knows neither. A call takes as long as its policy allows, and never
 longer than the request that it is made for; what it may raise stands in `clients/errors.py`.
+
+    a feature ─▶ HttpClient ─▶ Calls: the request's time ─▶ single flight for reads
+                                                                     │
+         Connections ◀─ Calls.send ◀─ Guard: bulkhead ─▶ circuit ─▶ time-out, and repetitions of all that
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -48,7 +52,7 @@ async def open_clients(
     partners: Sequence[Partner],
     *,
     metrics: PartnerMetrics,
-    on_guard: Callable[[Guard], None] = lambda _guard: None,
+    on_guard: Callable[[Guard], None],
 ) -> AsyncIterator["Clients"]:
     """Nothing is connected before it is called. `on_guard` is told of every partner's guard."""
     if partners:
@@ -74,21 +78,32 @@ class Clients:
         self.on_guard = on_guard
         self.clients: dict[str, HttpClient] = {}
         self.url_clients: dict[str, UrlClient] = {}
+        self.options: dict[HttpClient | UrlClient, tuple[object, ...]] = {}
 
     def get(self, name: str, *, policy: Policy, most_bytes: int = MOST_BYTES) -> HttpClient:
-        """The client of one partner, with the policy of whoever asks first: keep it in one place.
+        """The client of one partner. If the partner's address is not set, it counts as unavailable.
 
-        If the partner's address is not set, it counts as unavailable.
+        Raises `ValueError` if somebody else has asked for it with other options: keep them in one place.
         """
         if name not in self.clients:
             self.clients[name] = self.make_client(name, policy, most_bytes)
+        self.agree(name, self.clients[name], policy, most_bytes)
         return self.clients[name]
 
     def for_urls(self, name: str, *, policy: Policy, rules: UrlRules, most_bytes: int = MOST_BYTES) -> UrlClient:
-        """The client of this name for URLs that come from data; the policy holds for each receiver by itself."""
+        """The client of this name for URLs that come from data; the policy holds for each receiver by itself.
+
+        Raises `ValueError` as `get` does: rules that are not obeyed would be worse than none.
+        """
         if name not in self.url_clients:
             self.url_clients[name] = self.make_url_client(name, policy, rules, most_bytes)
+        self.agree(name, self.url_clients[name], policy, rules, most_bytes)
         return self.url_clients[name]
+
+    def agree(self, name: str, client: HttpClient | UrlClient, *options: object) -> None:
+        """The first options of a client are its options. Raises `ValueError` for others."""
+        if self.options.setdefault(client, options) != options:
+            raise ValueError(f"The client {name!r} is in use with other options. Keep them in one place.")
 
     def make_client(self, name: str, policy: Policy, most_bytes: int) -> HttpClient:
         partner = self.partners.get(name)

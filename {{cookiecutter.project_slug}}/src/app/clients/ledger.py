@@ -2,13 +2,16 @@
 
 import structlog
 
-from app.clients.errors import PartnerNotAsked, PartnerUnavailable
+from app.clients.errors import PartnerNotAsked, PartnerNotConfigured, PartnerUnavailable
 from app.clients.messages import Asked
 from app.observability.metrics import PartnerMetrics
 from app.resilience.attempt import AttemptFailed
 from app.resilience.policy import Guard
 
 log = structlog.get_logger()
+
+# Nothing left this process, so they took no time that a partner could have needed.
+NOT_MADE = (PartnerNotAsked, PartnerNotConfigured)
 
 
 class Ledger:
@@ -17,6 +20,7 @@ class Ledger:
     def __init__(self, partner: str, metrics: PartnerMetrics) -> None:
         self.partner = partner
         self.metrics = metrics
+        self.has_told_of_settings = False
         # Each look-up of a label costs as much as the counting.
         self.answered = metrics.calls.labels(partner, "answered")
         self.seconds = metrics.seconds.labels(partner)
@@ -27,19 +31,26 @@ class Ledger:
         self.answered.inc()
         self.seconds.observe(seconds)
 
-    def record_failure(self, failure: PartnerUnavailable, asked: Asked, seconds: float) -> None:
-        """Calls that were not made are counted only: why they are not was told when the circuit opened."""
+    def record_failure(self, failure: PartnerUnavailable, seconds: float) -> None:
+        """Of each that waited for the call."""
         self.metrics.calls.labels(self.partner, failure.outcome).inc()
-        if not isinstance(failure, PartnerNotAsked):
+        if not isinstance(failure, NOT_MADE):
             self.seconds.observe(seconds)
-            self.tell(failure, asked, seconds=round(seconds, 3))
 
     def record_unreadable(self, asked: Asked, failure: PartnerUnavailable) -> None:
         """It was counted as an answer before somebody read it."""
         self.metrics.calls.labels(self.partner, failure.outcome).inc()
         self.tell(failure, asked)
 
-    def tell(self, failure: PartnerUnavailable, asked: Asked, **details: float) -> None:
+    def tell(self, failure: PartnerUnavailable, asked: Asked, *, seconds: float | None = None) -> None:
+        """Once of each call that failed.
+
+        Not of those that were not made: why was told when the circuit opened. That an address is not set is told once.
+        """
+        if isinstance(failure, PartnerNotAsked) or self.has_told_of_settings:
+            return
+        self.has_told_of_settings = isinstance(failure, PartnerNotConfigured)
+        details = {} if seconds is None else {"seconds": round(seconds, 3)}
         log.warning(
             "partner_call_failed",
             partner=self.partner,

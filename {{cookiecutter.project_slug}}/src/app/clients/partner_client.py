@@ -19,7 +19,10 @@ class HttpClient:
         self.calls = calls
 
     async def get(self, path: str, *, query: Query = (), headers: Mapping[str, str] | None = None) -> Answer:
-        """Identical calls at the same time are one. Raises `PartnerUnavailable`."""
+        """Identical calls at the same time are one. Raises `PartnerUnavailable`.
+
+        So after a `post` of your own you may get an answer that was begun before it.
+        """
         return await self.request("GET", path, query=query, headers=headers)
 
     async def post(

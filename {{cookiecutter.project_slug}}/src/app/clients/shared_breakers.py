@@ -6,18 +6,22 @@ finds out by itself, and nobody can force a circuit.
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from contextvars import Context
 from typing import Never
 
 import orjson
+import structlog
 
 from app.cache.broadcast import Broadcast
-from app.cache.circuit_wishes import CircuitWishes, Wish
+from app.cache.circuit_wishes import CircuitWishes, Wish, WishNotTold
 from app.clients.circuit_events import CircuitEvents
 from app.core.errors import Unavailable
+from app.core.tasks import end
 from app.resilience.backoff import Backoff
 from app.resilience.circuit_breaker import Cause, Change, CircuitBreaker, CircuitState
+
+log = structlog.get_logger()
 
 OPENED = "circuit-opened"
 WISHES_CHANGED = "circuit-wishes-changed"
@@ -25,7 +29,7 @@ WISHES_CHANGED = "circuit-wishes-changed"
 # What this process has found out itself. What it was told is not told on.
 FOUND_OUT = frozenset({Cause.FAILURES, Cause.SLOWNESS})
 
-FORCED = {Wish.OPEN: CircuitState.FORCED_OPEN, Wish.CLOSED: CircuitState.FORCED_CLOSED}
+WISHED_STATES = {Wish.OPEN: CircuitState.FORCED_OPEN, Wish.CLOSED: CircuitState.FORCED_CLOSED}
 
 READ_AGAIN = Backoff(first_seconds=0.2, longest_seconds=2.0)
 
@@ -66,7 +70,7 @@ class SharedBreakers:
             breaker.open_elsewhere(float(told["seconds"]))
 
     def obey(self, breaker: CircuitBreaker) -> None:
-        breaker.force(FORCED.get(self.wanted.get(breaker.name, Wish.AUTOMATIC)))
+        breaker.force(WISHED_STATES.get(self.wanted.get(breaker.name, Wish.AUTOMATIC)))
 
     async def follow(self, wishes: CircuitWishes) -> Never:
         """Do what operators want, until cancelled."""
@@ -75,15 +79,25 @@ class SharedBreakers:
             await self.is_out_of_date.wait()
             self.is_out_of_date.clear()
             try:
-                await wishes.introduce(self.names)
-                self.wanted = await wishes.read()
+                await self.catch_up(wishes)
                 failures = 0
-            except Unavailable:  # what was wanted last is still the best guess
+            except Exception as error:  # noqa: BLE001 - a process that gave up would hear of no operator any more
                 failures += 1
+                self.note_failure(error, failures)
                 await asyncio.sleep(READ_AGAIN.wait(failures))
                 self.is_out_of_date.set()
-            for breaker in self.breakers.values():
-                self.obey(breaker)
+
+    async def catch_up(self, wishes: CircuitWishes) -> None:
+        """If they cannot be read, what was wanted last is still the best guess. Raises `WishesUnavailable`."""
+        await wishes.introduce(self.names)
+        self.wanted = await wishes.read()
+        for breaker in self.breakers.values():
+            self.obey(breaker)
+
+    def note_failure(self, error: Exception, failures: int) -> None:
+        """Of failures in a row the first. That Redis is gone others tell."""
+        if failures == 1 and not isinstance(error, Unavailable):
+            log.error("circuit_wishes_unreadable", cause=f"{type(error).__name__}: {error}")
 
     async def close(self) -> None:
         """What is being told need not be heard any more."""
@@ -102,14 +116,15 @@ async def open_shared_breakers(
     try:
         yield breakers
     finally:
-        if following:
-            following.cancel()
-            with suppress(asyncio.CancelledError):
-                await following
+        await end(following)
         await breakers.close()
 
 
 async def change_wish(wishes: CircuitWishes, broadcast: Broadcast, name: str, wish: Wish) -> None:
-    """For operators: all processes, and those that start later. Raises `CircuitUnknown`, `WishesUnavailable`."""
+    """For operators: all processes, and those that start later.
+
+    Raises `CircuitUnknown`, `WishesUnavailable`, and `WishNotTold` if only those that start later will know it.
+    """
     await wishes.change(name, wish)
-    await broadcast.publish(WISHES_CHANGED, b"")
+    if not await broadcast.publish(WISHES_CHANGED, b""):
+        raise WishNotTold

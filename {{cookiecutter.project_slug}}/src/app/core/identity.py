@@ -21,6 +21,11 @@ class Identity:
         """The name of this build, as error tracking and logs show it."""
         return f"{self.name}@{self.version}"
 
+    @property
+    def key_prefix(self) -> str:
+        """What stands in front of all that the service has in Redis, in the same way in all its processes."""
+        return f"{self.name}:"
+
 
 @cache
 def service_identity() -> Identity:

@@ -6,6 +6,7 @@ then they are dropped and counted: a service that answers without a log is bette
 
 import atexit
 import os
+import select
 import sys
 import time
 from collections import deque
@@ -14,8 +15,8 @@ from threading import Event, Lock, Thread
 
 import orjson
 
-# Some megabytes: ten seconds of a busy process.
-MOST_LINES = 20_000
+# Some megabytes: a few seconds of a busy process.
+MOST_LINES = 5_000
 
 # Lines that come together are written together.
 GATHER_SECONDS = 0.005
@@ -115,9 +116,17 @@ def write_all(descriptor: int, data: bytes) -> None:
     """The system takes as much at a time as it likes. Raises `OSError`."""
     rest = memoryview(data)
     while rest:
-        rest = rest[os.write(descriptor, rest) :]
+        try:
+            rest = rest[os.write(descriptor, rest) :]
+        except BlockingIOError:  # a pipe that somebody has made non-blocking, for us, too
+            select.select([], [descriptor], [])
 
 
-STDOUT = LogOutput(sys.__stdout__.fileno() if sys.__stdout__ else 1)
+def standard_output() -> int:
+    """If it was closed, its number may be that of a socket by now."""
+    return sys.__stdout__.fileno() if sys.__stdout__ else os.open(os.devnull, os.O_WRONLY)
+
+
+STDOUT = LogOutput(standard_output())
 atexit.register(STDOUT.drain)
 os.register_at_fork(after_in_child=STDOUT.begin)

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from math import floor, inf
 
 from sqlalchemy import text
@@ -44,8 +44,7 @@ class Database:
         self.used = 0
         self.waiting = 0
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncSession]:
+    def transaction(self) -> AbstractAsyncContextManager[AsyncSession]:
         """A session that commits when the block ends and rolls back when it raises.
 
         The deadline of the request that is being served holds for its statements too, and the server knows of it.
@@ -53,10 +52,15 @@ class Database:
         Raises `DatabaseBusy`, `DatabaseUnavailable`, `StatementTimedOut`, and `TransactionRolledBack`
         when the whole block may be run again.
         """
+        return self.transaction_of(AsyncSession(self.engine, expire_on_commit=False))
+
+    @asynccontextmanager
+    async def transaction_of(self, opening: AsyncSession) -> AsyncIterator[AsyncSession]:
+        """Of a session that nobody has used yet."""
         # Closing rolls back, which fails on a lost connection: the outer translation sees that too.
         async with self.turn():
             with translated_errors(is_committing=False):
-                async with AsyncSession(self.engine, expire_on_commit=False) as session:
+                async with opening as session:
                     await self.shorten_statements(session)
                     yield session
                     if session.new or session.dirty or session.deleted:  # a flush of nothing takes 8 µs
@@ -78,14 +82,12 @@ class Database:
         Raises what `transaction` raises.
         """
         if remaining() < self.statement_seconds:
-            async with self.transaction() as session:
+            async with self.transaction_of(reading_session(self.engine)) as session:
                 yield session
             return
         async with self.turn():
             with translated_errors(is_committing=False):
-                async with AsyncSession(
-                    self.reading_engine, sync_session_class=ReadOnlySession, expire_on_commit=False, autoflush=False
-                ) as session:
+                async with reading_session(self.reading_engine) as session:
                     yield session
 
     @asynccontextmanager
@@ -137,6 +139,11 @@ class Database:
     async def close(self) -> None:
         """Close every connection."""
         await self.engine.dispose()
+
+
+def reading_session(engine: AsyncEngine) -> AsyncSession:
+    """One that refuses to write."""
+    return AsyncSession(engine, sync_session_class=ReadOnlySession, expire_on_commit=False, autoflush=False)
 
 
 def open_database(options: ConnectionOptions, *, pool_size: int, wait_seconds: float) -> Database:

@@ -7,7 +7,10 @@ from sqlalchemy.orm import Session
 
 
 class WriteInReadSession(Exception):
-    """A mistake of ours: something was added or changed in a session that only reads."""
+    """A mistake of ours: something was to be changed, or to be done after a change, in a session that only reads."""
+
+    def __init__(self) -> None:
+        super().__init__("This session only reads. Ask for `Session`, or use `database.transaction()`.")
 
 
 class ReadOnlySession(Session):
@@ -15,4 +18,4 @@ class ReadOnlySession(Session):
 
     def flush(self, objects: Sequence[Any] | None = None) -> None:  # noqa: ARG002 - SQLAlchemy's signature; Any: models
         """Raises `WriteInReadSession`."""
-        raise WriteInReadSession("This session only reads. Ask for `Session`, or use `database.transaction()`.")
+        raise WriteInReadSession

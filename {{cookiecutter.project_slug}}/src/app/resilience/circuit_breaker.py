@@ -14,7 +14,7 @@ rate of their own and a limited number of probes are those of Resilience4j's Cir
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from math import ceil, inf
@@ -58,13 +58,15 @@ class BreakerOptions:
 
     Below `minimum_calls` there is no rate. With 50 calls, a partner of whose calls every tenth fails by nature
     is practically never taken for a dead one (1 in 10¹² windows), and with 10 once in 600 beginnings.
+
+    Without `slow_seconds` no call is slow; a `Policy` then sets it by its `attempt_seconds`.
     """
 
     window: int = 50
     window_seconds: float = 60.0
     minimum_calls: int = 10
     failure_rate: float = 0.5
-    slow_seconds: float = 0.8
+    slow_seconds: float | None = None
     slow_rate: float = 0.8
     open_seconds: float = 4.0
     probes: int = 3
@@ -93,18 +95,11 @@ class CircuitBreaker:
     `record()`, or `abandon()` if nobody knows. Listeners are told of every change, at once; they must not raise.
     """
 
-    def __init__(
-        self,
-        name: str,
-        options: BreakerOptions,
-        *,
-        clock: Callable[[], float] = time.monotonic,
-        listeners: Sequence[Listener] = (),
-    ) -> None:
+    def __init__(self, name: str, options: BreakerOptions, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.name = name
         self.options = options
         self.clock = clock
-        self.listeners = list(listeners)
+        self.listeners: list[Listener] = []
         self.generation = 0
         self.begin(CircuitState.CLOSED)
 
@@ -136,7 +131,8 @@ class CircuitBreaker:
 
     def is_slow(self, seconds: float) -> bool:
         """Whether a call that took so long is one of the slow ones."""
-        return seconds >= self.options.slow_seconds
+        slow_seconds = self.options.slow_seconds
+        return slow_seconds is not None and seconds >= slow_seconds
 
     def refuse_if_open(self) -> None:
         """Raises `CircuitOpen` if `enter` would do so now. Takes nothing."""

@@ -10,6 +10,9 @@ from types import TracebackType
 
 from app.core.errors import DeadlineExceeded
 
+# Whoever waits for something for a request leaves so long before its deadline: to go on without, or to refuse properly.
+SECONDS_TO_GO_ON = 0.05
+
 
 class Deadline:
     """`async with Deadline(2.5):` cancels the block after so many seconds, and then raises `DeadlineExceeded`.

@@ -11,7 +11,7 @@ What counts for the circuit breaker:
 | returns, whatever it is | success; slow if it took `slow_seconds` |
 | raises `AttemptFailed` | failure, unless it says otherwise |
 | is not done after `attempt_seconds` | failure |
-| is cut off earlier: the request's time is over, its caller left | slow if it had taken `slow_seconds`, else nothing |
+| is cut off earlier: no time is left, nobody waits | slow if it had taken `slow_seconds`, else nothing |
 | raises anything else, which is a mistake of ours | the same |
 
 A partner that hangs is found out even if no caller ever waits for `attempt_seconds`.
@@ -20,7 +20,7 @@ A partner that hangs is found out even if no caller ever waits for `attempt_seco
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
 
@@ -29,12 +29,14 @@ from app.resilience.attempt import AttemptFailed, AttemptTimedOut
 from app.resilience.backoff import Backoff
 from app.resilience.bulkhead import Bulkhead, BulkheadOptions
 from app.resilience.circuit_breaker import BreakerOptions, CircuitBreaker
-from app.resilience.deadline import remaining
 from app.resilience.retry import Retrying
 from app.resilience.retry_budget import BudgetOptions, RetryBudget
 
 T = TypeVar("T")
 Operation = Callable[[], Awaitable[T]]
+
+# Of the time for one attempt: what takes longer is slow.
+SLOW_PART = 0.8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,13 +60,13 @@ class Guard:
         name: str,
         policy: Policy,
         *,
-        on_retry: Callable[[AttemptFailed], None] = lambda _failure: None,
+        on_retry: Callable[[AttemptFailed], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
         self.policy = policy
         self.clock = clock
-        self.breaker = CircuitBreaker(name, policy.breaker, clock=clock)
+        self.breaker = CircuitBreaker(name, breaker_options(policy), clock=clock)
         self.bulkhead = Bulkhead(name, policy.bulkhead, clock=clock)
         self.budget = RetryBudget(policy.budget, clock=clock)
         self.retrying = Retrying(
@@ -74,32 +76,33 @@ class Guard:
     async def call(self, operation: Operation[T], *, is_repeatable: bool) -> T:
         """What the operation returns.
 
-        `is_repeatable` says that doing it twice is as good as once. Raises `AttemptFailed` (the last one),
-        `CircuitOpen`, `BulkheadFull`, and `DeadlineExceeded` if the request's own time is over.
+        `is_repeatable` says that doing it twice is as good as once. Raises `AttemptFailed` (the last one), and if the
+        partner was not asked even once `CircuitOpen`, `BulkheadFull`, or `DeadlineExceeded`: it stood in line for all
+        of its time. The time of the request that this is for is its caller's affair.
         """
-        ends_at = self.clock() + self.seconds_for_all()
+        ends_at = self.must_end_at()
         self.budget.count_call()
         try:
-            return await self.attempt(operation, ends_at)
+            return await self.in_turn(operation, ends_at)
         except AttemptFailed as failure:
-            again = partial(self.attempt, operation, ends_at)
+            again = partial(self.in_turn, operation, ends_at)
             return await self.retrying.after(failure, again, is_repeatable=is_repeatable, ends_at=ends_at)
 
-    def seconds_for_all(self) -> float:
-        """How long a call that begins now may take, with all its attempts."""
-        return min(self.policy.deadline_seconds, remaining())
+    def must_end_at(self) -> float:
+        """When a call that begins now is over, with all its attempts."""
+        return self.clock() + self.policy.deadline_seconds
 
-    async def attempt(self, operation: Operation[T], ends_at: float) -> T:
+    async def in_turn(self, operation: Operation[T], ends_at: float) -> T:
         """Once, when there is room for it."""
         if not self.bulkhead.try_enter():
             self.breaker.refuse_if_open()  # nobody stands in line for what will not be asked
             await self.bulkhead.wait()
         try:
-            return await self.ask(operation, ends_at)
+            return await self.past_the_circuit(operation, ends_at)
         finally:
             self.bulkhead.leave()
 
-    async def ask(self, operation: Operation[T], ends_at: float) -> T:
+    async def past_the_circuit(self, operation: Operation[T], ends_at: float) -> T:
         """Once, if the circuit lets it pass, and tell the circuit what became of it."""
         began = self.clock()
         seconds = min(self.policy.attempt_seconds, ends_at - began)
@@ -132,3 +135,10 @@ class Guard:
             self.breaker.record(ticket, seconds=seconds, is_failed=error.is_held_against)
         else:
             self.breaker.abandon(ticket, seconds=seconds)
+
+
+def breaker_options(policy: Policy) -> BreakerOptions:
+    """What takes four fifths of its time is slow, unless the policy says otherwise."""
+    if policy.breaker.slow_seconds is not None:
+        return policy.breaker
+    return replace(policy.breaker, slow_seconds=SLOW_PART * policy.attempt_seconds)

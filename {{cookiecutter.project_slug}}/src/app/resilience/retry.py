@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from app.core.errors import DeadlineExceeded, Unavailable
 from app.resilience.attempt import AttemptFailed
 from app.resilience.backoff import Backoff
 from app.resilience.retry_budget import RetryBudget
@@ -37,7 +38,10 @@ class Retrying:
     async def after(
         self, failure: AttemptFailed, attempt: Callable[[], Awaitable[T]], *, is_repeatable: bool, ends_at: float
     ) -> T:
-        """What another attempt returns, until `ends_at` of the clock. Raises the last failure."""
+        """What another attempt returns, until `ends_at` of the clock.
+
+        Raises the last failure. That the partner is not asked any more is none: it would hide what the partner did.
+        """
         for failures in range(1, self.attempts):
             wait = failure.wait_seconds + self.backoff.wait(failures)
             if not (may_help(failure, is_repeatable=is_repeatable) and self.can_afford(wait, ends_at)):
@@ -48,6 +52,8 @@ class Retrying:
                 return await attempt()
             except AttemptFailed as error:
                 failure = error
+            except (Unavailable, DeadlineExceeded):
+                break
         raise failure
 
     def can_afford(self, wait: float, ends_at: float) -> bool:

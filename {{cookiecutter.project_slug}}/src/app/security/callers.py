@@ -7,14 +7,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
-from math import ceil, inf
+from math import ceil
 
 import structlog
 
 from app.core.rates import Rate
 from app.observability.metrics import Metrics
 from app.persistence.database import Database
-from app.resilience.deadline import Deadline
+from app.resilience.deadline import context_without_deadline
 from app.security.errors import ApiKeyMissing, ApiKeyRefused, InsufficientScope, TooManyKeysRefused
 from app.security.keys import Key, parse_key
 from app.security.limit_refusals import LimitRefusals
@@ -87,12 +87,17 @@ class Callers:
         return key is not None and self.verified.has_been_good(key)
 
     async def verify_together(self, key: Key, address: str) -> Principal:
-        """One query for all requests that come with this key meanwhile. If it finds no caller, each asks for itself."""
+        """One query for all requests that come with this key meanwhile. If it finds no caller, each asks for itself.
+
+        No `SingleFlight`, whose run ends when nobody waits for it any more: this one is finished all the same.
+        """
         if asked := self.asked.get(key):
             await asyncio.wait([asked])
             if caller := self.verified.get(key):
                 return caller
-        verifying = self.asked[key] = asyncio.create_task(self.verify_without_deadline(key, address))
+        # Callers choose their deadlines. The time-outs of the pool and of its statements hold.
+        context = context_without_deadline()
+        verifying = self.asked[key] = asyncio.create_task(self.verify(key, address), context=context)
         self.verifying.add(verifying)
         verifying.add_done_callback(partial(self.end, key))
         await asyncio.wait([verifying])  # which goes on when this request is cancelled
@@ -105,12 +110,6 @@ class Callers:
             del self.asked[key]
         if not verifying.cancelled():
             verifying.exception()
-
-    async def verify_without_deadline(self, key: Key, address: str) -> Principal:
-        """Callers choose their deadlines. The time-outs of the pool and of its statements hold."""
-        async with Deadline(inf) as deadline:
-            deadline.lift()
-            return await self.verify(key, address)
 
     async def verify(self, key: Key, address: str) -> Principal:
         """A key that has been good is always looked up, so that nobody's wrong keys lock it out."""

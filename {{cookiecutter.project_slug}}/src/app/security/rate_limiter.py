@@ -9,12 +9,14 @@ import structlog
 
 from app.cache.moving_windows import MovingWindows, WindowsUnavailable
 from app.core.rates import Bucket, Rate, Standing
+from app.core.tasks import end
 from app.observability.metrics import Metrics
 from app.security.local_limit import LocalLimits
 
 log = structlog.get_logger()
 
-# How often to look whether Redis counts again. Nobody waits for it, so it need not be seldom.
+# How often to look whether Redis counts again. Nobody waits for it, so it need not be seldom. The circuit of Redis
+# (`cache/guarded_redis.py`) looks for its return as well, but it knows nothing of a Redis that answers and is full.
 PROBE_SECONDS = 1.0
 
 # Counted like any other, because a Redis that answers a PING may still refuse to write.
@@ -67,10 +69,7 @@ class RateLimiter:
 
     async def close(self) -> None:
         """Look no more."""
-        if self.returning is not None:
-            self.returning.cancel()
-            with suppress(asyncio.CancelledError):
-                await self.returning
+        await end(self.returning)
 
 
 @asynccontextmanager

@@ -51,6 +51,12 @@ def requires(scope: str) -> Any:  # Any: what stands in an `Annotated`
     return Security(API_KEY, scopes=[scope])
 
 
+def caller_of(request: Request) -> Principal:
+    """For dependencies that stand behind the caller in a route's signature."""
+    caller: Principal = request.state.caller
+    return caller
+
+
 def credentials_in(scope: Scope) -> str | None:
     """What stands behind `Bearer`, in any case. Of several headers none counts: a proxy might have read another one."""
     headers = [value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization"]

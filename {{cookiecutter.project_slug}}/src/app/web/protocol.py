@@ -23,6 +23,9 @@ log = structlog.get_logger()
 # As much as uvicorn's other parser reads; people's requests have 1 KB.
 LONGEST_HEAD_BYTES = 64 * 1024
 
+# Each is looked at by many; people's requests have twenty.
+MOST_HEADERS = 200
+
 # From the first byte of a head to its last, as long as a body may take; also for a connection that says nothing.
 HEAD_SECONDS = 20.0
 
@@ -47,6 +50,7 @@ class BoundedProtocol(EndingProtocol):
         self.is_in_head = False
         self.is_in_body = False
         self.has_refused = False
+        self.has_long_head = False
         self.head_bytes = 0
         self.rest_bytes = 0
         self.giving_up: TimerHandle | None = None
@@ -66,6 +70,9 @@ class BoundedProtocol(EndingProtocol):
         self.head_bytes = 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if len(self.headers) >= MOST_HEADERS:
+            self.has_long_head = True
+            raise HeadTooLong
         if self.is_in_head:  # what follows a body is no header (RFC 9110, section 6.5.1); uvicorn takes it for one
             super().on_header(name, value)
 
@@ -73,6 +80,7 @@ class BoundedProtocol(EndingProtocol):
         # Counted anew: several heads, or a body and the next head, may arrive in one read.
         self.head_bytes = size_of(self.url, self.headers)
         if self.head_bytes > LONGEST_HEAD_BYTES:
+            self.has_long_head = True
             raise HeadTooLong
         self.is_in_head = False
         self.rest_bytes = 0
@@ -135,7 +143,7 @@ class BoundedProtocol(EndingProtocol):
             self.giving_up = None
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - in place of uvicorn's words
-        if self.head_bytes > LONGEST_HEAD_BYTES:
+        if self.has_long_head or self.head_bytes > LONGEST_HEAD_BYTES:
             self.refuse_head()
         else:
             self.refuse(HTTPStatus.BAD_REQUEST, "This is not HTTP.")

@@ -1,10 +1,11 @@
-"""The partners of orders are gone, flap or lie while orders are placed: callers see none of it, and all is paid once."""
+"""The partners of orders are gone, flap or lie: callers who place orders see none of it, and each is paid once."""
 
 import asyncio
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,6 @@ from tests.support.breakable_partner import BreakablePartner
 from tests.support.callers import key_for
 from tests.support.chaos import NUMBERS, Scene, scene
 from tests.support.chaos_report import record
-from tests.support.databases import Databases
 from tests.support.faults import killed, misbehaving, paused
 from tests.support.jobs import select
 from tests.support.partner import Seen
@@ -76,7 +76,9 @@ class BothPartners(BreakablePartner):
 class Shop(Scene):
     """Takes orders, and has its worker charge them."""
 
-    partners: BothPartners
+    def __init__(self, *scene: Any, partners: BothPartners, **options: Any) -> None:
+        super().__init__(*scene, **options)
+        self.partners = partners
 
     def caller(self) -> dict[str, str]:
         key = asyncio.run(key_for(settings_for(database_url=self.url), "orders:write", tenant=new_id()))
@@ -102,33 +104,43 @@ def partners(tmp_path: Path) -> Iterator[BothPartners]:
         yield both
 
 
-Fault = Callable[[BothPartners], AbstractContextManager[None]]
+@dataclass(frozen=True)
+class Case:
+    """What both do, and for how long."""
 
-FAULTS: dict[str, tuple[Fault, float]] = {
-    "frozen": (paused, 6),
-    "slow": (partial(misbehaving, delay_seconds=2), 6),
-    "flapping": (partial(misbehaving, status=503, share=0.5), 6),
-    "lying": (partial(misbehaving, body=["?"]), 4),
-    "breaking off": (partial(misbehaving, fault="half"), 4),
-}
+    fault: str
+    begin: Callable[[BothPartners], AbstractContextManager[None]]
+    seconds: float
+
+
+KILLED = Case("Shipping and payments killed for 3 s", killed, 3)
+LONGER = [
+    Case("Shipping and payments frozen for 6 s", paused, 6),
+    Case("Shipping and payments slow (2 s) for 6 s", partial(misbehaving, delay_seconds=2), 6),
+    Case("Shipping and payments flapping for 6 s", partial(misbehaving, status=503, share=0.5), 6),
+    Case("Shipping and payments lie (something else) for 4 s", partial(misbehaving, body=["?"]), 4),
+    Case("Shipping and payments lie (half) for 4 s", partial(misbehaving, fault="half"), 4),
+]
 
 
 @pytest.mark.parametrize(
-    ("name", "fault", "seconds"),
-    [
-        pytest.param("killed", killed, 3, id="killed"),
-        *[pytest.param(name, *fault, id=name, marks=pytest.mark.long) for name, fault in FAULTS.items()],
-    ],
+    "case", [KILLED, *(pytest.param(case, marks=pytest.mark.long) for case in LONGER)], ids=lambda case: case.fault
 )
 def test_callers_get_no_error_and_every_order_is_paid_once(
-    name: str, fault: Fault, seconds: float, partners: BothPartners, databases: Databases, tmp_path: Path
+    case: Case, partners: BothPartners, database_url: str, tmp_path: Path
 ) -> None:
-    addresses = {"SHIPPING_URL": partners.url, "PAYMENTS_URL": partners.url}
-    with databases.migrated() as url, scene(url, folder=tmp_path, kind=Shop, module=IMPATIENT, **addresses) as shop:
-        shop.partners = partners
-        ordeal = shop.endure(fault(partners), seconds=seconds, calls=CALLS)
+    shop = partial(Shop, partners=partners)
+    with scene(
+        database_url,
+        folder=tmp_path,
+        make_scene=shop,
+        module=IMPATIENT,
+        SHIPPING_URL=partners.url,
+        PAYMENTS_URL=partners.url,
+    ) as running:
+        ordeal = running.endure(case.begin(partners), seconds=case.seconds, calls=CALLS)
 
-    record(f"Shipping and payments {name} for {seconds} s", ordeal)
+    record(case.fault, ordeal)
     assert ordeal.errors == {}, ordeal.reasons
     assert ordeal.worst_seconds < WORST_SECONDS
     assert ordeal.recovery_seconds < RECOVERY_SECONDS

@@ -6,12 +6,11 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from app.resilience.circuit_breaker import BreakerOptions
 from app.resilience.policy import Policy
 from app.resources import Resources
 
 # Charging a card takes seconds at times, and no caller waits for it.
-POLICY = Policy(deadline_seconds=20, attempt_seconds=6, breaker=BreakerOptions(slow_seconds=5))
+POLICY = Policy(deadline_seconds=20, attempt_seconds=6)
 
 
 class Charge(BaseModel):

@@ -6,22 +6,13 @@ from starlette.responses import Response
 
 from app.web.idempotency.errors import IdempotencyKeyReused, RequestInProgress
 from app.web.idempotency.keys import CallersKey
-from app.web.idempotency.models import StoredAnswer
 from app.web.idempotency.repository import StoredAnswerRepository
+from app.web.kept_answers import AlreadyAnswered, answer_again, body_of, headers_of
 
 # Each is kept for IDEMPOTENCY_KEEP_HOURS, and none that people read is longer.
 LARGEST_BODY_BYTES = 64 * 1024
 
-# What is counted anew, and what only the first one to ask may have.
-NOT_STORED = frozenset({b"content-length", b"set-cookie"})
-
-
-class AlreadyAnswered(Exception):
-    """There is nothing left to do: this is the answer."""
-
-    def __init__(self, response: Response) -> None:
-        super().__init__()
-        self.response = response
+REPLAYED = ("idempotency-replayed", "true")
 
 
 class AnswerCannotBeStored(Exception):
@@ -48,7 +39,8 @@ class Claim:
             return
         if stored.fingerprint != self.fingerprint:
             raise IdempotencyKeyReused
-        raise AlreadyAnswered(replay_of(stored))
+        again = answer_again(stored.status, stored.headers, stored.body, note=REPLAYED)
+        raise AlreadyAnswered(again)
 
     async def store(self, response: Response) -> None:
         """Raises `AnswerCannotBeStored`, and `RequestInProgress` if somebody was faster all the same."""
@@ -57,32 +49,18 @@ class Claim:
             keep=self.keep,
             fingerprint=self.fingerprint,
             status=response.status_code,
-            headers=headers_to_store(response),
+            headers=headers_of(response),
             body=body_to_store(response),
         )
         if not is_stored:  # only if the transaction saw an older state than the lock: its isolation is not ours
             raise RequestInProgress
 
 
-def headers_to_store(response: Response) -> list[tuple[str, str]]:
-    """What the route itself has said; what the middlewares add, they add to the replay as well."""
-    kept = [(name, value) for name, value in response.raw_headers if name not in NOT_STORED]
-    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in kept]
-
-
 def body_to_store(response: Response) -> bytes:
-    body = getattr(response, "body", None)  # a stream or a file has none
+    body = body_of(response)
     if body is None or len(body) > LARGEST_BODY_BYTES:
         raise AnswerCannotBeStored(
             f"A route that takes an Idempotency-Key answers with at most {LARGEST_BODY_BYTES} bytes, and never with a "
             "stream or a file: answer with the address of what was made, or take no key."
         )
-    return bytes(body)
-
-
-def replay_of(stored: StoredAnswer) -> Response:
-    """The same answer once more, and a word that it is."""
-    response = Response(stored.body, stored.status)
-    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in stored.headers]
-    response.raw_headers = [*response.raw_headers, *headers, (b"idempotency-replayed", b"true")]
-    return response
+    return body

@@ -1,11 +1,11 @@
 """The key as a type in a route's signature. It stands behind the caller, whose key it is."""
 
 from datetime import timedelta
-from typing import Annotated, cast
+from typing import Annotated
 
 from fastapi import Depends, Header, Request
 
-from app.security.principal import Principal
+from app.web.authentication import caller_of
 from app.web.dependencies import CurrentResources, Session
 from app.web.idempotency.claims import Claim
 from app.web.idempotency.errors import IdempotencyKeyMissing
@@ -36,7 +36,7 @@ async def accept_key(
         return None
     # FastAPI hands over one of several; two must not pass for one.
     key = parse_key(", ".join(request.headers.getlist(HEADER)))
-    caller = cast("Principal", request.state.caller)
+    caller = caller_of(request)
     claim = Claim(
         StoredAnswerRepository(session),
         CallersKey(caller.tenant, caller.subject, key),

@@ -7,9 +7,9 @@ from fastapi import HTTPException, Request, Response
 from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect
 
-from app.web.idempotency.claims import AlreadyAnswered
 from app.web.idempotency.dependencies import CLAIM
 from app.web.idempotency.keys import HEADER
+from app.web.kept_answers import AlreadyAnswered
 
 
 class IdempotentRoute(APIRoute):

@@ -121,10 +121,12 @@ def exchange_of(scope: Scope) -> Exchange:
 def by_name(headers: Headers) -> dict[bytes, bytes]:
     """For looking up. Several lines of one name are one list (RFC 9110, section 5.3)."""
     found = dict(headers)
-    if len(found) < len(headers):
-        for repeated in found:
-            found[repeated] = b", ".join([value for name, value in headers if name == repeated])
-    return found
+    if len(found) == len(headers):
+        return found
+    lines: dict[bytes, list[bytes]] = {}
+    for name, value in headers:
+        lines.setdefault(name, []).append(value)
+    return {name: b", ".join(values) for name, values in lines.items()}
 
 
 def announces_body(scope: Scope) -> bool:

@@ -7,10 +7,12 @@ from typing import Any
 
 from starlette.responses import Response
 
-from app.cache.wanted import Found, Load
-from app.web.shared_answers.answers import NotShareable, SharedAnswer, response_of, to_share
+from app.cache.found import Found, Load
+from app.resilience.deadline import context_without_deadline
+from app.web.shared_answers.answers import NotShareable, SharedAnswer, response_of
 
 Ask = Callable[[Load[SharedAnswer]], Coroutine[Any, Any, Found[SharedAnswer]]]  # Any: what it yields to its loop
+Share = Callable[[Response], SharedAnswer]
 
 
 class TurnGivenUp(Exception):
@@ -20,15 +22,17 @@ class TurnGivenUp(Exception):
 class Turn:
     """Asks the cache, which answers, or asks back once: then it is this request's turn.
 
-    Whoever has the turn must `answer`, `fail` or `give_up`.
+    Whoever has the turn must `answer`, `fail` or `give_up`. `share` says what the others get of its answer, or raises
+    `NotShareable`.
     """
 
-    def __init__(self, ask: Ask, *, varies: frozenset[str]) -> None:
+    def __init__(self, ask: Ask, *, share: Share) -> None:
         loop = asyncio.get_running_loop()
-        self.varies = varies
+        self.share = share
         self.is_asked: asyncio.Future[None] = loop.create_future()
         self.answered: asyncio.Future[SharedAnswer] = loop.create_future()
-        self.asking = loop.create_task(ask(self.be_asked))
+        # Whoever has the turn is what the others wait for: until its own deadline, and no shorter.
+        self.asking = loop.create_task(ask(self.be_asked), context=context_without_deadline())
 
     async def be_asked(self) -> SharedAnswer:
         """By the cache, for everybody."""
@@ -51,7 +55,7 @@ class Turn:
     async def answer(self, response: Response) -> None:
         """Returns when it is stored."""
         try:
-            self.answered.set_result(to_share(response, varies=self.varies))
+            self.answered.set_result(self.share(response))
         except NotShareable as error:
             self.answered.set_exception(error)
         with suppress(NotShareable):
