@@ -24,7 +24,8 @@ INITDB += ["--builtin-locale=C.UTF-8", "--locale=C", "--no-instructions"]
 INITDB += ["--no-sync"]
 
 # Only for data that nobody will miss: a crash of the machine loses them.
-FAST = ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200"]
+# An autovacuum that is at work in a database keeps others from dropping it.
+FAST = ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200", "autovacuum=off"]
 
 # Nothing of the caller's environment (PGDATA, LC_ALL, ...) may change what the server does.
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from aiohttp.abc import ResolveResult
+from structlog.testing import capture_logs
 
 from app.clients.ssrf_guard import UrlRules
 from app.resilience.policy import Policy
@@ -63,7 +64,7 @@ class Names:
 
 def name_leads_to(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> None:
     names = Names(*answers)
-    resolver = "app.clients.checked_resolver.ThreadedResolver.resolve"
+    resolver = "app.clients.lookups.Lookups.resolve"
     monkeypatch.setattr(resolver, lambda _self, host, port, _family: names.resolve(host, port))
 
 
@@ -135,6 +136,17 @@ async def test_a_receiver_that_is_dead_does_not_keep_others_from_being_called(
 
     assert dead[-1].json()["type"] == "urn:problem:partner-not-asked"
     assert other.json()["status"] == 200
+
+
+async def test_what_a_log_says_of_a_url_is_its_host(service: RunningService, receiver: Partner) -> None:
+    """Receivers of webhooks are known by the secret in their path."""
+    receiver.behave(status=500)
+    with capture_logs() as lines:
+        await call(service, f"http://127.0.0.1:{receiver.port}/hooks/T0/s3cr3t")
+
+    [line] = [line for line in lines if line["event"] == "partner_call_failed"]
+    assert line["host"] == "127.0.0.1"
+    assert "s3cr3t" not in str(lines)
 
 
 async def call(service: RunningService, url: str) -> Any:

@@ -4,12 +4,13 @@ import asyncio
 import json
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
+from typing import Annotated
 from uuid import uuid4
 
 import pytest
-from pydantic import BaseModel
+from pydantic import AfterValidator, BaseModel
 
-from app.cache import broadcast, finding, invalidation
+from app.cache import broadcast, cache, finding, invalidation
 from app.cache.broadcast import open_broadcast
 from app.cache.cache import Cache
 from app.cache.decorator import cached
@@ -167,6 +168,28 @@ async def expire(process: Process) -> None:
     """In Redis, whose clock nobody moves."""
     assert process.redis
     await process.redis.flushall()
+
+
+async def test_many_old_values_are_loaded_anew_some_at_a_time(
+    stack: AsyncExitStack, office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "MOST_REFRESHES", 3)
+    process = await start(stack, None)
+    towns = [f"town {number}" for number in range(10)]
+    before = [await process.people_in(town, office) for town in towns]
+    process.clock.advance(FRESH)
+    office.answers.clear()
+
+    stale = [await process.people_in(town, office) for town in towns]
+    await until(lambda: office.asked.total() >= 13)
+    under_way = len(process.cache.refreshing)
+    office.answers.set()
+    asked = await comes_true(lambda: not process.cache.refreshing, within_seconds=5) and office.asked.total()
+    await process.people_in(towns[-1], office)
+
+    assert (before, stale) == ([(0, False)] * 10, [(0, True)] * 10)
+    assert (under_way, asked) == (3, 13)
+    assert await comes_true(lambda: office.asked[towns[-1]] == 2, within_seconds=5), "whose turn comes later"
 
 
 async def test_while_the_provider_is_gone_the_old_value_is_served_and_flagged(
@@ -428,7 +451,18 @@ async def test_that_there_is_nothing_is_remembered_for_a_moment(stack: AsyncExit
 
 @pytest.mark.parametrize(
     "written",
-    [b"", b"x", b"\n", b"1 2\n{}", b"-1 5 a b\n{}", b"999999 999999 %s %s\n{}", b"999999 999999 %s %s\n\xff", None],
+    [
+        b"",
+        b"x",
+        b"\n",
+        b"1 2\n{}",
+        b"-1 5 a b\n{}",
+        b"999999 999999 %s %s\n{}",
+        b"999999 999999 %s %s\n\xff",
+        b"9" * 400 + b' 999999 %s %s\n{"name": "Ulm", "people": 7}',
+        b"999999 " + b"9" * 5000 + b' %s %s\n{"name": "Ulm", "people": 7}',
+        None,
+    ],
 )
 async def test_what_somebody_else_wrote_is_a_miss_and_no_error(
     stack: AsyncExitStack, valkey: BreakableValkey, office: Office, written: bytes | None
@@ -448,6 +482,24 @@ async def test_what_somebody_else_wrote_is_a_miss_and_no_error(
     answer = await process.people_in("Ulm", office)
 
     assert (answer, office.asked["Ulm"]) == ((0, False), 2)
+
+
+async def test_what_a_type_fails_to_read_is_a_miss_and_no_error(
+    stack: AsyncExitStack, valkey: BreakableValkey, office: Office
+) -> None:
+    def look_up(name: str) -> str:
+        return {"Ulm": name}[name]
+
+    kind: Kind[str] = Kind("names", Annotated[str, AfterValidator(look_up)], Lifetime(FRESH))
+    one, two = [await start(stack, valkey.url) for _ in range(2)]
+
+    async def load() -> str:
+        return (await office.tell("Bonn")).name
+
+    found = [await process.cache.get(kind, "x", load, tenant=None) for process in (one, two)]
+
+    assert found == [Found("Bonn", is_stale=False)] * 2
+    assert office.asked["Bonn"] == 2
 
 
 async def test_another_shape_version_or_tenant_is_another_value(

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from fastapi import APIRouter, Request
+from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import RedisError, ResponseError
 from structlog.testing import capture_logs
 
@@ -148,6 +149,31 @@ async def test_callers_who_give_up_early_do_not_open_it(redis: GuardedRedis, val
                 await redis.get("note")
 
     assert redis.circuit.state is CircuitState.CLOSED
+
+
+async def test_a_stall_of_our_own_is_no_slowness_of_redis(valkey: BreakableValkey) -> None:
+    async with open_guarded_redis(valkey.url, timeout_seconds=2, max_connections=8) as redis:
+        await asyncio.gather(*(redis.get("note") for _ in range(8)))
+        under_way = asyncio.gather(*(redis.get("note") for _ in range(8)))
+        await asyncio.sleep(0)
+        time.sleep(1.2)  # noqa: ASYNC251 - the stall: more than half of the time-out
+
+        await under_way
+
+        assert redis.circuit.state is CircuitState.CLOSED
+
+
+async def test_waiting_for_our_own_connections_is_no_failure_of_redis(redis: GuardedRedis) -> None:
+    take = redis.connection_pool.get_connection
+    held = [await take() for _ in range(4)]  # type: ignore[no-untyped-call] # redis leaves it untyped
+
+    outcomes = await asyncio.gather(*(redis.get("note") for _ in range(10)), return_exceptions=True)
+
+    assert {type(outcome) for outcome in outcomes} == {ConnectionLost}
+    assert redis.circuit.state is CircuitState.CLOSED
+    for connection in held:
+        await redis.connection_pool.release(connection)
+    assert await redis.get("note") == b"1"
 
 
 async def test_it_stops_looking_when_it_is_closed(redis: GuardedRedis, valkey: BreakableValkey) -> None:

@@ -87,6 +87,7 @@ from app.web.middleware.trusted_hosts import TrustedHosts
 from app.web.pagination import Cursors
 from app.web.protocol import BoundedProtocol
 from app.web.rate_limits import CallerLimits
+from app.web.shared_answers import dependencies as shared_answers
 from app.web.shared_answers.turn import Turn
 from tests.features.orders.switches import SWITCHES as ORDERS  # option: example
 from tests.support.switching import (
@@ -302,7 +303,7 @@ SWITCHES: dict[str, Switch] = {
     "single-flight": replaced(calls.Calls, "once_for_all", calls.Calls.guarded),
     "bounded-answers": replaced(connections.Connections, "read", unbounded),
     "redirects-off": follow_redirects,
-    "verified-certificates": replaced(aiohttp, "TCPConnector", partial(aiohttp.TCPConnector, ssl=False)),
+    "verified-certificates": replaced(connections, "Connector", partial(connections.Connector, ssl=False)),
     "call-context": replaced(calls, "context_headers", dict),
     "partner-keys": replaced(Clients, "headers_for", lambda *_: {}),
     "quiet-failures": replaced(connections, "cause_of", repr),
@@ -339,6 +340,7 @@ SWITCHES: dict[str, Switch] = {
     "cache-invalidation": replaced(Invalidation, "hear", nothing),
     "after-commit": replaced(database, "run_actions", idle),
     "shared-answers": replaced(Turn, "come", idle),
+    "answers-by-time": replaced(shared_answers, "ALWAYS_VARIES", ("host",)),
     "kept-answers": replaced(Finding, "keep", idle),
     "declared-sharing": replaced(policies, "sharing_problems", lambda _policy: []),
     **ORDERS,  # option: example

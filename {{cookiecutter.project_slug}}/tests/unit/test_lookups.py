@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from app.clients.checked_resolver import CheckedResolver
-MOST_AT_ONCE = 32
+from app.clients.lookups import MOST_AT_ONCE
 from app.clients.ssrf_guard import UrlRules
 
 FOUND = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("1.1.1.1", 443))]

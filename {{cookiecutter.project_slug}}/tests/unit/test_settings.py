@@ -212,7 +212,15 @@ def test_the_message_never_shows_a_secret(
 
 
 @pytest.mark.parametrize(
-    "url", ["redis://r:6379/0", "rediss://:p%2Fw@r", "unix:///run/redis.sock", "unix://:p@/s?db=1"]
+    "url",
+    [
+        "redis://r:6379/0",
+        "rediss://:p%2Fw@r",
+        "unix:///run/redis.sock",
+        "unix://:p@/s?db=1",
+        "redis://r/",
+        "rediss://r/1?ssl_ca_certs=/ca.pem",
+    ],
 )
 def test_redis_may_be_anywhere(url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDIS_URL", url)
@@ -221,6 +229,37 @@ def test_redis_may_be_anywhere(url: str, folder: Path, monkeypatch: pytest.Monke
 
     assert found is not None
     assert found.get_secret_value() == url
+
+
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("redis://r?foo=pl4nted", "an option that its client does not know"),
+        ("redis://r?db=pl4nted", "an option that its client does not know"),
+        ("redis://r?ssl_ca_certs=pl4nted", "an option that its client does not know"),
+        ("rediss://r?ssl_cert_reqs=pl4nted", "an option that its client does not know"),
+        ("redis://r?socket_timeout=60", "REDIS_TIMEOUT_SECONDS"),
+        ("redis://r?max_connections=1", "REDIS_POOL_SIZE"),
+        ("redis://r/pl4nted", "a database that is no number"),
+        ("redis://r/0/pl4nted", "a database that is no number"),
+    ],
+)
+def test_what_redis_would_not_understand_is_refused(
+    url: str, sentence: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REDIS_URL", url)
+
+    with pytest.raises(ConfigurationError, match=f"REDIS_URL: .*{sentence}") as refused:
+        load_settings()
+
+    assert PLANTED not in str(refused.value)
+
+
+def test_redis_without_any_time_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_TIMEOUT_SECONDS", "0")
+
+    with pytest.raises(ConfigurationError, match="REDIS_TIMEOUT_SECONDS: .*greater than 0"):
+        load_settings()
 
 
 def test_two_ports_that_are_the_same_are_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

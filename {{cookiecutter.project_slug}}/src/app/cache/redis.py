@@ -4,8 +4,9 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as ConnectionLost
+from redis.exceptions import RedisError
 
-__all__ = ["Redis", "connection_pool", "open_redis", "ping"]
+__all__ = ["Redis", "connection_pool", "is_understood", "open_redis", "ping"]
 
 
 def open_redis(url: str, *, timeout_seconds: float, max_connections: int) -> Redis:
@@ -28,6 +29,15 @@ def connection_pool(url: str, *, timeout_seconds: float, max_connections: int) -
         # timed out would double the wait.
         retry=Retry(NoBackoff(), 1, supported_errors=(ConnectionLost,)),
     )
+
+
+def is_understood(url: str) -> bool:
+    """Whether the library would connect to it. It knows a wrong option only when it makes a connection."""
+    try:
+        connection_pool(url, timeout_seconds=1, max_connections=1).make_connection()
+    except (TypeError, ValueError, RedisError):
+        return False
+    return True
 
 
 async def ping(redis: Redis) -> None:

@@ -3,9 +3,9 @@
 import socket
 from ipaddress import ip_address
 
-from aiohttp import ThreadedResolver
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from app.clients.lookups import Lookups
 from app.clients.ssrf_guard import UrlRules
 
 
@@ -17,7 +17,7 @@ class CheckedResolver(AbstractResolver):
 
     def __init__(self, rules: UrlRules) -> None:
         self.rules = rules
-        self.resolver = ThreadedResolver()
+        self.resolver = Lookups()
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC

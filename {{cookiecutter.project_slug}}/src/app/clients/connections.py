@@ -4,8 +4,8 @@ Answers are read whole, up to a bound that holds for what they are unpacked to. 
 what is called is the address that was configured, or checked. Cookies are not kept, neither proxies nor `.netrc` are
 taken from the environment, and certificates are verified (`SSL_CERT_FILE` names others than the system's).
 
-A partner that sends more than it announced loses its connection. Otherwise the rest would be taken for the answer to
-the next request.
+A partner that sends more than it announced loses its connection, be it at once or while the connection waits for its
+next request. Otherwise the rest would be taken for the answer to that.
 """
 
 from collections.abc import Mapping
@@ -13,6 +13,9 @@ from ssl import SSLError
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
+from aiohttp.client_reqrep import ConnectionKey
+from aiohttp.connector import Connection
+from aiohttp.tracing import Trace
 
 from app.clients.errors import PartnerAnswerTooLarge, PartnerBroke, PartnerUnavailable, PartnerUnreachable
 from app.clients.messages import Asked, Received
@@ -20,6 +23,20 @@ from app.core.identity import service_identity
 
 # Shorter than what servers and load balancers usually keep (60 s and more), so that it is we who close.
 KEEP_ALIVE_SECONDS = 15.0
+
+
+class Connector(aiohttp.TCPConnector):
+    """Keeps no connection over which something came that nobody had asked for.
+
+    The library looks when an answer is read, and not when the connection is taken for the next request.
+    """
+
+    async def _get(self, key: ConnectionKey, traces: list[Trace]) -> Connection | None:
+        while (connection := await super()._get(key, traces)) is not None:
+            if connection.protocol is not None and not connection.protocol.should_close:
+                return connection
+            connection.close()
+        return None
 
 
 class Connections:
@@ -41,7 +58,7 @@ class Connections:
         self.partner = partner
         identity = service_identity()
         self.session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
+            connector=Connector(
                 limit=most,
                 keepalive_timeout=KEEP_ALIVE_SECONDS,
                 resolver=resolver,
@@ -63,7 +80,7 @@ class Connections:
             ) as response:
                 body = await self.read(response, most_bytes)
                 return Received(response.status, response.headers, body)
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError, UnicodeError) as error:
             # Not chained: the library's errors hold the request's headers.
             raise self.failure_of(error) from None
 
@@ -80,6 +97,8 @@ class Connections:
         """In our own words."""
         cause = cause_of(error)
         if isinstance(error, aiohttp.ClientSSLError):
+            return PartnerUnreachable(self.partner, cause=cause, is_worth_repeating=False)
+        if isinstance(error, UnicodeError):  # Python's word for a name that cannot be one
             return PartnerUnreachable(self.partner, cause=cause, is_worth_repeating=False)
         if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
             return PartnerUnreachable(self.partner, cause=cause)

@@ -107,7 +107,7 @@ class Clients:
 
     def make_client(self, name: str, policy: Policy, most_bytes: int) -> HttpClient:
         partner = self.partners.get(name)
-        ledger = Ledger(name, self.metrics)
+        ledger = Ledger(name, self.metrics, shows_paths=True)
         guard = Guard(name, policy, on_retry=ledger.record_retry)
         ledger.show(guard)
         self.on_guard(guard)
@@ -118,7 +118,7 @@ class Clients:
     def make_url_client(self, name: str, policy: Policy, rules: UrlRules, most_bytes: int) -> UrlClient:
         from app.clients.checked_resolver import CheckedResolver
 
-        ledger = Ledger(name, self.metrics)
+        ledger = Ledger(name, self.metrics, shows_paths=False)
         line = self.connect(name, policy, most=MOST_URL_CONNECTIONS, headers={}, resolver=CheckedResolver(rules))
 
         def make_calls(origin: str) -> Calls:

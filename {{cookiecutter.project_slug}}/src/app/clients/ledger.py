@@ -15,11 +15,12 @@ NOT_MADE = (PartnerNotAsked, PartnerNotConfigured)
 
 
 class Ledger:
-    """Of one partner."""
+    """Of one partner. Paths of URLs that come from data are not shown: many of them are secrets."""
 
-    def __init__(self, partner: str, metrics: PartnerMetrics) -> None:
+    def __init__(self, partner: str, metrics: PartnerMetrics, *, shows_paths: bool) -> None:
         self.partner = partner
         self.metrics = metrics
+        self.shows_paths = shows_paths
         self.has_told_of_settings = False
         # Each look-up of a label costs as much as the counting.
         self.answered = metrics.calls.labels(partner, "answered")
@@ -50,12 +51,14 @@ class Ledger:
         if isinstance(failure, PartnerNotAsked) or self.has_told_of_settings:
             return
         self.has_told_of_settings = isinstance(failure, PartnerNotConfigured)
-        details = {} if seconds is None else {"seconds": round(seconds, 3)}
+        details: dict[str, float | str] = {} if seconds is None else {"seconds": round(seconds, 3)}
+        if self.shows_paths:
+            details["path"] = asked.path
         log.warning(
             "partner_call_failed",
             partner=self.partner,
             method=asked.method,
-            path=asked.path,
+            host=asked.host,
             outcome=failure.outcome,
             cause=failure.cause,
             **details,

@@ -23,6 +23,11 @@ class Asked:
     body: bytes | None = None
 
     @property
+    def host(self) -> str | None:
+        """For the log."""
+        return urlsplit(self.url).hostname
+
+    @property
     def path(self) -> str:
         """For the log: without the query, which may hold anything."""
         return urlsplit(self.url).path

@@ -15,6 +15,6 @@ def seconds_to_wait(headers: Mapping[str, str]) -> float:
         return min(float(value), MOST_SECONDS)
     try:
         seconds = parsedate_to_datetime(value).timestamp() - time.time()
-    except ValueError:
+    except (ValueError, OverflowError):
         return 0.0
     return min(max(seconds, 0.0), MOST_SECONDS)

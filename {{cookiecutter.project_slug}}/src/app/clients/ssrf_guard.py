@@ -7,7 +7,7 @@ So a name whose addresses change between the check and the call (DNS rebinding) 
 the certificate's name stay those of the URL. Redirects are not followed by any client.
 
 The ranges: https://www.iana.org/assignments/iana-ipv4-special-registry and its sibling for IPv6, as `ipaddress` knows
-them; the attacks: OWASP's Server-Side Request Forgery Prevention Cheat Sheet.
+them, and those that it learned late; the attacks: OWASP's Server-Side Request Forgery Prevention Cheat Sheet.
 """
 
 import re
@@ -22,16 +22,22 @@ LONGEST_URL = 2048
 
 # What a URL consists of; in a host, only what a name or an address needs. Others write theirs as punycode.
 PRINTABLE = re.compile(r"[!-~]+")
-HOST = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?\.?|\[[0-9a-f:.]+\]")
+LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"  # longer ones, and empty ones, nobody can look up
+HOST = re.compile(rf"{LABEL}(\.{LABEL})*\.?|\[[0-9a-f:.]+\]")
 # `127.1`, `0x7f.1`, `2130706433`: addresses to those who connect, names to those who only look for dots.
 ENDS_IN_NUMBER = re.compile(r"(.*\.)?(\d+|0x[0-9a-f]*)\.?")
 
 GLOBAL_UNICAST = IPv6Network("2000::/3")
 # Addresses that carry another one: NAT64 (RFC 6052); those mapped and of 6to4 `ipaddress` knows.
 NAT64 = IPv6Network("64:ff9b::/96")
-TEREDO = IPv6Network("2001::/32")
-# Public to the letter, and a door to the host's secrets: Azure's.
-METADATA = frozenset({IPv4Address("168.63.129.16")})
+# Public to the letter, at least for some versions of Python, and yet nobody's receiver.
+SET_ASIDE = (
+    IPv4Network("168.63.129.16/32"),  # a door to the host's secrets, Azure's
+    IPv4Network("192.0.0.0/24"),  # for protocols, and such a door of Oracle's
+    IPv4Network("192.88.99.0/24"),  # relays of 6to4
+    IPv6Network("2001::/32"),  # Teredo: each carries another address
+    IPv6Network("3fff::/20"),  # for documents
+)
 
 Address = IPv4Address | IPv6Address
 DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -101,9 +107,11 @@ def address_in(parts: SplitResult) -> Address | None:
 
 def is_public(address: Address) -> bool:
     """Whether it is somewhere in the internet: not ours, not this machine, not a group, not set aside."""
+    if any(address in network for network in SET_ASIDE):
+        return False
     if isinstance(address, IPv4Address):
-        return address.is_global and not address.is_multicast and address not in METADATA
+        return address.is_global and not address.is_multicast
     carried = IPv4Address(int(address) & 0xFFFF_FFFF) if address in NAT64 else address.ipv4_mapped or address.sixtofour
     if carried:
         return is_public(carried)
-    return address in GLOBAL_UNICAST and address.is_global and address not in TEREDO
+    return address in GLOBAL_UNICAST and address.is_global

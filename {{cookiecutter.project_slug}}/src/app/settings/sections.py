@@ -125,7 +125,7 @@ class Redis(Section):
     """Optional: unset, nothing asks for it; set and not reachable, the service is degraded and goes on."""
 
     url: RedisAddress | None = None
-    timeout_seconds: Seconds = 0.5
+    timeout_seconds: TimeLimit = 0.5
     pool_size: PoolSize = 20
 
 

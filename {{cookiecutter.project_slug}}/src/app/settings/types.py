@@ -1,8 +1,9 @@
 """The types that settings have: what each accepts, and what it says when it refuses."""
 
+import re
 from ipaddress import ip_network
 from typing import Annotated, Literal
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
@@ -24,6 +25,8 @@ Days = Annotated[int, Field(ge=1, le=3_650)]
 Level = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(str.upper)]
 
 REDIS_SCHEMES = ("redis", "rediss", "unix")
+# What a URL would decide over the head of other settings.
+REDIS_LIMITS = frozenset({"max_connections", "socket_connect_timeout", "socket_timeout", "timeout"})
 
 
 def split_at_commas(value: str | list[str]) -> list[str]:
@@ -40,9 +43,17 @@ def checked_database_url(value: str) -> str:
 
 def checked_redis_url(value: str) -> str:
     """Refuse what Redis' client would refuse later, with a stack trace."""
+    from app.cache.redis import is_understood  # who has no Redis does not pay for its library
+
     parts = split_url(value)
     if parts.scheme not in REDIS_SCHEMES or not (parts.netloc or parts.path):
         raise ValueError("must begin with redis://, rediss:// or unix://")
+    if parts.scheme != "unix" and not re.fullmatch(r"/?[0-9]*", parts.path):
+        raise ValueError("names a database that is no number: end it with /0, or with nothing")
+    if REDIS_LIMITS & parse_qs(parts.query).keys():
+        raise ValueError("sets a limit: use REDIS_TIMEOUT_SECONDS and REDIS_POOL_SIZE instead")
+    if not is_understood(value):
+        raise ValueError("has an option that its client does not know, or a value that it cannot read, after the ?")
     return value
 
 

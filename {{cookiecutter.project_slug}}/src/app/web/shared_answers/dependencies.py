@@ -138,9 +138,9 @@ def already(found: Found[SharedAnswer]) -> AlreadyAnswered:
 def values_in_path(request: Request) -> dict[str, Any] | None:  # Any: of whatever types the route declares
     """As the route gets them: 7 is also written 07, and is one thing. Nothing if they are not valid."""
     values = dict(request.path_params)
-    for field in fields_in_path(request.scope["route"].dependant):
-        if field.alias in values:
-            values[field.alias], errors = field.validate(request.path_params[field.alias], loc=("path",))
+    for declared in fields_in_path(request.scope["route"].dependant):
+        if declared.alias in values:
+            values[declared.alias], errors = declared.validate(request.path_params[declared.alias], loc=("path",))
             if errors:
                 return None
     return values
