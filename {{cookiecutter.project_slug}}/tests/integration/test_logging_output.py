@@ -1,6 +1,7 @@
 """What a real process prints: one shape, and no secret in it."""
 
 import asyncio
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,15 +9,18 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import httpx2
 import pytest
 
 from app.core.ids import new_id
 from app.security.keys import Key
 from tests.support.callers import key_for
 from tests.support.commands import for_production, run_python
+from tests.support.faults import log_unread
 from tests.support.serving_app import TALKATIVE, ServingApp, serving
 from tests.support.settings import settings_for
 
+MORE_LINES_THAN_FIT = 100
 PLANTED = "pl4nted-s3cret-0123"
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 FORWARDED = {"X-Forwarded-For": "203.0.113.9"}
@@ -238,3 +242,19 @@ def test_a_higher_level_silences_libraries_too(folder: Path) -> None:
 
     assert [line for line in done.stdout.splitlines() if '"warning"' in line] == []
     assert '"failed"' in done.stdout
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has pipes of a chosen size")
+def test_a_log_that_nobody_reads_holds_nobody_up(worker_database_url: str, folder: Path) -> None:
+    variables = for_production(worker_database_url)
+    with serving(folder=folder, module=TALKATIVE, **variables) as service, log_unread(service):
+        is_answered = all(answers_in_time(service) for _ in range(MORE_LINES_THAN_FIT))
+
+    assert is_answered
+
+
+def answers_in_time(service: ServingApp) -> bool:
+    try:
+        return service.client.get("/talk/missing", timeout=2).status_code == 404
+    except httpx2.TimeoutException:
+        return False

@@ -258,7 +258,7 @@ def test_what_redis_would_not_understand_is_refused(
 def test_redis_without_any_time_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDIS_TIMEOUT_SECONDS", "0")
 
-    with pytest.raises(ConfigurationError, match="REDIS_TIMEOUT_SECONDS: .*greater than 0"):
+    with pytest.raises(ConfigurationError, match=r"REDIS_TIMEOUT_SECONDS: .*greater than 0"):
         load_settings()
 
 

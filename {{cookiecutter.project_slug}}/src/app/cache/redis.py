@@ -34,7 +34,8 @@ def connection_pool(url: str, *, timeout_seconds: float, max_connections: int) -
 def is_understood(url: str) -> bool:
     """Whether the library would connect to it. It knows a wrong option only when it makes a connection."""
     try:
-        connection_pool(url, timeout_seconds=1, max_connections=1).make_connection()
+        pool = connection_pool(url, timeout_seconds=1, max_connections=1)
+        pool.make_connection()  # type: ignore[no-untyped-call] # redis leaves it untyped
     except (TypeError, ValueError, RedisError):
         return False
     return True

@@ -47,10 +47,11 @@ class Lookups(AbstractResolver):
     def begin(self, wanted: Wanted) -> asyncio.Future[Found]:
         if len(self.running) >= MOST_AT_ONCE:
             raise OSError("too many names are being looked up")
-        found = self.running[wanted] = asyncio.get_running_loop().create_future()
-        found.add_done_callback(lambda _: self.running.pop(wanted))
+        found: asyncio.Future[Found] = asyncio.get_running_loop().create_future()
         # A daemon: the process ends without waiting for it.
         Thread(target=look_up, args=(wanted, found), name="look-up", daemon=True).start()
+        self.running[wanted] = found
+        found.add_done_callback(lambda _: self.running.pop(wanted))
         return found
 
     async def close(self) -> None:

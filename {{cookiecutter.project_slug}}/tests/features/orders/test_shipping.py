@@ -127,6 +127,20 @@ async def test_a_caller_in_a_hurry_gets_the_flat_rate_and_no_error(
     assert shipping_of(response.json()) == FLAT_RATE
 
 
+async def test_a_caller_in_a_hurry_gets_the_last_quote_if_there_is_one(
+    customer: httpx2.AsyncClient, partner: Partner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    soon_old: Kind[int] = Kind("shipping-quotes", int, Lifetime(fresh=0, if_failing=60))
+    monkeypatch.setattr(orders_shipping, "QUOTES", soon_old)
+    await place(customer)
+    partner.behave(fault="hang")
+
+    response = await customer.post("/v1/orders", json=TEA, headers={"X-Request-Timeout": "0.7"})
+
+    assert response.status_code == 201, response.text
+    assert shipping_of(response.json()) == LAST_KNOWN
+
+
 async def test_while_the_partner_thinks_nobody_holds_a_connection(
     customer: httpx2.AsyncClient, partner: Partner
 ) -> None:

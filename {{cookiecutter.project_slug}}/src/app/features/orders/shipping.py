@@ -5,7 +5,6 @@ it cannot say, and did within a day  ──▶ last_known
 neither                              ──▶ flat_rate
 """
 
-import asyncio
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -14,7 +13,8 @@ from pydantic import BaseModel, Field
 from app.cache.kinds import Kind, Lifetime
 from app.clients.errors import PartnerSlow
 from app.clients.partner_client import HttpClient
-from app.resilience.deadline import remaining
+from app.core.errors import DeadlineExceeded
+from app.resilience.deadline import Deadline, remaining
 from app.resilience.policy import Policy
 from app.resources import Resources
 
@@ -61,8 +61,8 @@ async def quote_of(partner: HttpClient, sku: str, quantity: int, resources: Reso
         return answer.read(Quote).cents
 
     try:
-        async with asyncio.timeout(min(MOST_SECONDS, remaining() - SECONDS_TO_GO_ON)):
+        async with Deadline(min(MOST_SECONDS, remaining() - SECONDS_TO_GO_ON)):
             found = await resources.cache.get(QUOTES, f"{sku} {quantity}", ask, tenant=None)
-    except TimeoutError:
+    except DeadlineExceeded:
         raise PartnerSlow("shipping") from None
     return Shipping(found.value, "last_known" if found.is_stale else "quoted")
