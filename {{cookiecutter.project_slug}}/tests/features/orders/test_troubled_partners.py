@@ -61,6 +61,7 @@ class BothPartners(BreakablePartner):
         self.running.behave(**{"body": GOOD, **behaviour})
 
     def kill(self) -> None:
+        self.misbehave(fault="hang")  # or somebody would be charged whom nobody remembers
         self.seen += self.running.requests()
         super().kill()
 
