@@ -91,6 +91,8 @@ class Edge:
         finally:
             for end in self.on_response_end:
                 end(exchange)
+            # The server keeps the scope for as long as the connection is open, and with it all that this one holds.
+            del scope[EXCHANGE]
 
     def observe(self, exchange: Exchange, message: Message) -> None:
         """Note what is being answered, and let the concerns add headers."""
