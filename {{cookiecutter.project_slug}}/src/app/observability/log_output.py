@@ -11,6 +11,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable
+from datetime import UTC, datetime
 from threading import Event, Lock, Thread
 
 import orjson
@@ -109,7 +110,10 @@ class LogOutput:
 
 def notice(dropped: int) -> list[bytes]:
     """Whoever reads the log learns what is missing in it, and where."""
-    return [orjson.dumps({"event": "log_lines_dropped", "level": "error", "lines": dropped})] if dropped else []
+    if not dropped:
+        return []
+    line = {"event": "log_lines_dropped", "level": "error", "lines": dropped, "timestamp": datetime.now(UTC)}
+    return [orjson.dumps(line, option=orjson.OPT_UTC_Z)]
 
 
 def write_all(descriptor: int, data: bytes) -> None:
