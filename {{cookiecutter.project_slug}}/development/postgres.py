@@ -90,7 +90,7 @@ class EmbeddedPostgres(EmbeddedServer):
 def end_leftover(data: Path) -> None:
     """Ends the server that a killed supervisor left on these data, and removes a file that only claims there is one."""
     lines = _pid_file(data)
-    is_whole = len(lines) > 2 and lines[0].isdecimal() and lines[2].isdecimal()  # noqa: PLR2004
+    is_whole = len(lines) > 2 and lines[0].isdecimal() and lines[2].isdecimal()  # noqa: PLR2004 - those lines
     if is_whole and (leftover := _server_of(data, pid=int(lines[0]), started=int(lines[2]))):
         end_all([leftover], politely_with=signal.SIGINT, within_seconds=10)
     # PostgreSQL itself doesn't dare remove it once another process has got the number.
@@ -108,7 +108,7 @@ def _server_of(data: Path, *, pid: int, started: int) -> psutil.Process | None:
     """The process with this number, if it is the server of these data that was started then."""
     try:
         process = psutil.Process(pid)
-        is_ours = abs(process.create_time() - started) < 5 and Path(process.cwd()) == data.resolve()  # noqa: PLR2004
+        is_ours = abs(process.create_time() - started) < 5 and Path(process.cwd()) == data.resolve()  # noqa: PLR2004 - seconds
     except psutil.Error:
         return None
     return process if is_ours and is_alive(process) else None

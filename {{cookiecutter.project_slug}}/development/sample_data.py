@@ -30,7 +30,7 @@ def main() -> None:
 
 def _request(url: str, order: Order | None = None) -> urllib.request.Request:
     headers = {"Authorization": f"Bearer {read_key(Path.cwd())}", "Content-Type": "application/json"}
-    return urllib.request.Request(url, json.dumps(order).encode() if order else None, headers)  # noqa: S310
+    return urllib.request.Request(url, json.dumps(order).encode() if order else None, headers)  # noqa: S310 - ours
 
 
 def _ask(request: urllib.request.Request) -> dict[str, object]:

@@ -168,6 +168,6 @@ def answers(url: str) -> bool:
     """Whether there is something, and it is well."""
     try:
         with DIRECT.open(url, timeout=2) as answer:
-            return bool(answer.status == 200)  # noqa: PLR2004
+            return bool(answer.status == 200)  # noqa: PLR2004 - OK
     except OSError:
         return False

@@ -84,7 +84,7 @@ async def test_a_partner_that_fails_is_left_alone_and_tried_again_carefully(
         refused = await errands.run_often(10)
         asked_meanwhile = errands.times_asked - 4
         is_open = await circuit(errands, "open")
-        await asyncio.sleep(ONCE.breaker.open_seconds)
+        await asyncio.sleep(ONCE.breaker.open_seconds)  # nothing tells of its end: the next call finds it out
         probed = await errands.run_at_once(50, refused=50 - ONCE.breaker.probes)
 
     told = [line["event"] for line in lines if line.get("circuit") == "helper"]

@@ -368,11 +368,17 @@ def test_what_is_slow_follows_from_how_long_an_attempt_may_take(
     in_virtual_time(play)
 
 
+async def guard_about_to_probe(clock: Clock) -> Guard:
+    """Its circuit was open for as long as it may be."""
+    guard = guard_of(replace(PLAIN, breaker=QUICK_TO_OPEN), clock)
+    await call_often(guard, Partner(FAILED, clock=clock), 4)
+    await asyncio.sleep(QUICK_TO_OPEN.open_seconds)
+    return guard
+
+
 def test_of_fifty_at_once_only_so_many_probe() -> None:
     async def play(clock: Clock) -> None:
-        guard = guard_of(replace(PLAIN, breaker=QUICK_TO_OPEN), clock)
-        await call_often(guard, Partner(FAILED, clock=clock), 4)
-        await asyncio.sleep(QUICK_TO_OPEN.open_seconds)
+        guard = await guard_about_to_probe(clock)
         partner = Partner("well", clock=clock, seconds=0.1)
 
         calls = [outcome_of(guard.call(partner.answer, is_repeatable=True)) for _ in range(50)]
@@ -387,9 +393,7 @@ def test_of_fifty_at_once_only_so_many_probe() -> None:
 
 def test_probes_that_are_cancelled_let_others_probe() -> None:
     async def play(clock: Clock) -> None:
-        guard = guard_of(replace(PLAIN, breaker=QUICK_TO_OPEN), clock)
-        await call_often(guard, Partner(FAILED, clock=clock), 4)
-        await asyncio.sleep(QUICK_TO_OPEN.open_seconds)
+        guard = await guard_about_to_probe(clock)
         hanging = Partner("", clock=clock, seconds=FOR_EVER)
         probes = [asyncio.create_task(guard.call(hanging.answer, is_repeatable=False)) for _ in range(50)]
         await asyncio.sleep(0.1)

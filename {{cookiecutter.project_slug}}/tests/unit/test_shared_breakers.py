@@ -118,7 +118,7 @@ async def test_an_operator_whom_the_processes_did_not_hear_is_told_so() -> None:
     kept: list[Wish] = []
 
     class Kept(CircuitWishes):
-        async def change(self, name: str, wish: Wish) -> None:  # noqa: ARG002
+        async def change(self, name: str, wish: Wish) -> None:  # noqa: ARG002 - it is broken
             kept.append(wish)
 
     nobody_hears = Broadcast(None, prefix="test:", metrics=Metrics())

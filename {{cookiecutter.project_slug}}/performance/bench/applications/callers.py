@@ -84,23 +84,17 @@ def with_aiohttp(_settings: Settings) -> FastAPI:
 
 def with_httpx(_settings: Settings) -> FastAPI:
     """The same."""
-
-    async def open_call(url: str) -> Call:
-        client = httpx.AsyncClient(base_url=url)
-
-        async def call(path: str) -> Any:
-            return (await client.get(path)).json()
-
-        return call
-
-    return calling(open_call)
+    return with_client(httpx.AsyncClient)
 
 
 def with_httpx2(_settings: Settings) -> FastAPI:
     """The same."""
+    return with_client(httpx2.AsyncClient)
 
+
+def with_client(kind: type[httpx.AsyncClient] | type[httpx2.AsyncClient]) -> FastAPI:
     async def open_call(url: str) -> Call:
-        client = httpx2.AsyncClient(base_url=url)
+        client = kind(base_url=url)
 
         async def call(path: str) -> Any:
             return (await client.get(path)).json()

@@ -50,7 +50,7 @@ def check_policies(app: FastAPI) -> None:
     """
     problems = [problem for policy in policies_of(app) for problem in problems_of(policy)]
     # FastAPI keeps these apart and lists them nowhere in public.
-    if any(app.router._iter_low_priority_routes()):  # noqa: SLF001
+    if any(app.router._iter_low_priority_routes()):  # noqa: SLF001 - see above
         problems.append("What `frontend()` serves cannot say who may read it: mount `public(StaticFiles(…))` instead.")
     if problems:
         raise RoutesRefused(problems)

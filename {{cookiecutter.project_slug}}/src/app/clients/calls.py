@@ -46,7 +46,7 @@ class Nowhere:
     def __init__(self, partner: str) -> None:
         self.partner = partner
 
-    async def ask(self, asked: Asked, *, headers: Mapping[str, str], most_bytes: int) -> Received:  # noqa: ARG002
+    async def ask(self, asked: Asked, *, headers: Mapping[str, str], most_bytes: int) -> Received:  # noqa: ARG002 - asks nobody
         raise PartnerNotConfigured(self.partner)
 
 
