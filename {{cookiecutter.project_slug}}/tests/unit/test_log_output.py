@@ -48,7 +48,7 @@ def pipe() -> Iterator[Pipe]:
     os.close(writer)
 
 
-def test_lines_come_out_in_their_order(pipe: Pipe) -> None:
+def test_lines_come_out_as_they_came(pipe: Pipe) -> None:
     for number in range(100):
         pipe.output.msg(b"%d" % number)
 
