@@ -49,8 +49,10 @@ async def test_a_key_that_is_no_longer_good_is_replaced(
 
     assert second != first
     assert await provided(project, settings) == second
-    assert await fetch(database_url, "SELECT count(*) FROM api_keys WHERE revoked_at IS NULL") == [1]
-    assert await fetch(database_url, "SELECT count(DISTINCT tenant_id) FROM api_keys") == [1]
+    assert await fetch(
+        database_url, "SELECT count(*) FROM api_keys WHERE revoked_at IS NULL AND name = 'make run'"
+    ) == [1]
+    assert await fetch(database_url, "SELECT count(DISTINCT tenant_id) FROM api_keys WHERE name = 'make run'") == [1]
 
 
 async def test_a_new_scope_makes_a_new_key(
@@ -62,7 +64,7 @@ async def test_a_new_scope_makes_a_new_key(
     second = await provided(project, settings)
 
     assert second != first
-    assert await fetch(database_url, "SELECT scopes FROM api_keys WHERE revoked_at IS NULL") == [
+    assert await fetch(database_url, "SELECT scopes FROM api_keys WHERE revoked_at IS NULL AND name = 'make run'") == [
         ["things:read", "things:write"]
     ]
 

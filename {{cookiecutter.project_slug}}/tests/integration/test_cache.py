@@ -239,7 +239,7 @@ async def test_an_old_value_is_served_before_its_caller_has_no_more_time(stack: 
     process.clock.advance(FRESH + REFRESHING)
     office.answers.clear()
 
-    async with Deadline(SECONDS_TO_GO_ON + 0.2):
+    with Deadline(SECONDS_TO_GO_ON + 0.2):
         old = await process.people_in("Ulm", office)
 
     assert (old, office.asked["Ulm"]) == ((0, True), 2)
@@ -254,7 +254,7 @@ async def test_of_a_caller_without_time_those_who_have_some_do_not_get_old_value
     office.people["Ulm"] = 1
     office.answers.clear()
 
-    async with Deadline(SECONDS_TO_GO_ON + 0.1):
+    with Deadline(SECONDS_TO_GO_ON + 0.1):
         hurried = await process.people_in("Ulm", office)
     office.answers.set()
     patient = await process.people_in("Ulm", office)
@@ -266,7 +266,7 @@ async def test_who_has_no_more_time_and_finds_nothing_is_told_so_in_time(stack: 
     process = await start(stack, None)
     office.answers.clear()
 
-    async with Deadline(SECONDS_TO_GO_ON + 0.2):
+    with Deadline(SECONDS_TO_GO_ON + 0.2):
         with pytest.raises(DeadlineExceeded):
             await process.people_in("Ulm", office)
         left = remaining()

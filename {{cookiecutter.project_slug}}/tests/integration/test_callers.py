@@ -193,9 +193,8 @@ async def test_the_deadline_of_a_request_ends_its_wait_and_not_the_look_up(
 ) -> None:
     blocked = Blocked(callers, monkeypatch)
 
-    with pytest.raises(DeadlineExceeded):
-        async with Deadline(0.05):
-            await identify(callers, new_key())
+    with pytest.raises(DeadlineExceeded), Deadline(0.05):
+        await identify(callers, new_key())
 
     assert blocked.seconds_left == [inf]
     assert len(callers.verifying) == 1

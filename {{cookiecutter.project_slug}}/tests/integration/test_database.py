@@ -198,7 +198,7 @@ async def test_what_was_committed_is_not_cut_off_before_its_answer(
         await asyncio.sleep(SHORT_BUDGET + 0.1)
 
     monkeypatch.setattr(AsyncSession, "commit", commit_and_hear_of_it_late)
-    async with Deadline(SHORT_BUDGET) as deadline:
+    with Deadline(SHORT_BUDGET) as deadline:
         async with database.transaction() as session:
             await session.execute(text("UPDATE counters SET value = value + 1"))
         left = deadline.remaining

@@ -1,6 +1,7 @@
 """A circuit opens when it should, lets so many probes pass and no more, and does what an operator says."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -45,6 +46,15 @@ def fail(breaker: CircuitBreaker, times: int = 1) -> None:
 def succeed(breaker: CircuitBreaker, times: int = 1) -> None:
     for _ in range(times):
         call(breaker)
+
+
+def is_refused_by(breaker: CircuitBreaker) -> bool:
+    """What is said without taking anything."""
+    try:
+        breaker.refuse_if_open()
+    except CircuitOpen:
+        return True
+    return False
 
 
 # --- Against a model ---
@@ -115,9 +125,12 @@ class Model(RuleBasedStateMachine):
 
     @rule()
     def somebody_calls(self) -> None:
+        is_refused = is_refused_by(self.breaker)
         if self.lets_pass():
+            assert not is_refused
             self.calls.append(Call(self.breaker.enter(), self.era))
         else:
+            assert is_refused
             with pytest.raises(CircuitOpen) as refused:
                 self.breaker.enter()
             assert 1 <= refused.value.retry_after <= SMALL.open_seconds
@@ -267,6 +280,19 @@ def test_after_its_time_probes_decide() -> None:
     assert (well.state, unwell.state) == (CLOSED, OPEN)
 
 
+def test_while_all_probes_are_under_way_nobody_need_stand_in_line() -> None:
+    clock = Clock()
+    breaker = small_breaker(clock)
+    fail(breaker, 4)
+    clock.advance(SMALL.open_seconds)
+
+    before = is_refused_by(breaker)
+    for _ in range(SMALL.probes):
+        breaker.enter()
+
+    assert (before, is_refused_by(breaker)) == (False, True)
+
+
 def test_a_probe_that_is_cancelled_gives_its_place_back() -> None:
     clock = Clock()
     breaker = small_breaker(clock)
@@ -385,3 +411,31 @@ def test_its_listeners_hear_of_every_change_and_why() -> None:
         (FORCED_OPEN, CLOSED, Cause.OPERATOR),
     ]
     assert heard[0].open_seconds == SMALL.open_seconds
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"window": 5}, "A window of 5 calls never holds the 10 that decide"),
+        ({"minimum_calls": 0}, "minimum_calls must be from 1 to window"),
+        ({"window": 10, "probes": 20}, "20 probes in a window of 10 calls never close a circuit again"),
+        ({"probes": 0}, "probes must be from 1 to window"),
+        ({"failure_rate": 0.0}, "must be above 0"),
+        ({"slow_rate": 0.0}, "must be above 0"),
+    ],
+    ids=str,
+)
+def test_numbers_that_would_switch_it_off_or_wedge_it_are_refused(options: dict[str, Any], why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        BreakerOptions(**options)
+
+
+def test_with_as_many_probes_as_its_window_holds_it_closes_again() -> None:
+    clock = Clock()
+    breaker = CircuitBreaker("partner", BreakerOptions(window=10, minimum_calls=10, probes=10), clock=clock)
+    fail(breaker, 10)
+    clock.advance(breaker.options.open_seconds)
+
+    succeed(breaker, 10)
+
+    assert breaker.state is CLOSED

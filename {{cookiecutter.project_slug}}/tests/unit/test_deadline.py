@@ -17,15 +17,14 @@ async def test_without_one_there_is_no_end() -> None:
 
 
 async def test_what_takes_longer_is_cancelled() -> None:
-    with pytest.raises(DeadlineExceeded):
-        async with Deadline(0.01):
-            await asyncio.sleep(FOR_EVER)
+    with pytest.raises(DeadlineExceeded), Deadline(0.01):
+        await asyncio.sleep(FOR_EVER)
 
     assert remaining() == inf
 
 
 async def test_inside_it_says_what_is_left_to_everything_that_was_begun_there() -> None:
-    async with Deadline(5):
+    with Deadline(5):
         here = remaining()
         there = await asyncio.create_task(what_is_left())
 
@@ -37,10 +36,10 @@ async def what_is_left() -> float:
 
 
 async def test_one_inside_of_another_can_only_be_earlier() -> None:
-    async with Deadline(5):
-        async with Deadline(FOR_EVER):
+    with Deadline(5):
+        with Deadline(FOR_EVER):
             as_long = remaining()
-        async with Deadline(1):
+        with Deadline(1):
             shorter = remaining()
         afterwards = remaining()
 
@@ -50,14 +49,13 @@ async def test_one_inside_of_another_can_only_be_earlier() -> None:
 
 
 async def test_a_time_out_of_somebody_else_stays_one() -> None:
-    with pytest.raises(TimeoutError):
-        async with Deadline(FOR_EVER):
-            raise TimeoutError
+    with pytest.raises(TimeoutError), Deadline(FOR_EVER):
+        raise TimeoutError
 
 
 async def test_a_cancellation_by_somebody_else_stays_one() -> None:
     async def work() -> None:
-        async with Deadline(FOR_EVER):
+        with Deadline(FOR_EVER):
             await asyncio.sleep(FOR_EVER)
 
     task = asyncio.create_task(work())
@@ -69,7 +67,7 @@ async def test_a_cancellation_by_somebody_else_stays_one() -> None:
 
 
 async def test_once_lifted_it_never_comes() -> None:
-    async with Deadline(0) as deadline:
+    with Deadline(0) as deadline:
         deadline.lift()
         await let_others_run()
 
@@ -85,7 +83,7 @@ async def let_others_run() -> None:
 async def test_while_it_is_paused_no_time_passes() -> None:
     clock = Clock()
 
-    async with Deadline(5, clock=clock) as deadline:
+    with Deadline(5, clock=clock) as deadline:
         clock.advance(1)
         deadline.pause()
         clock.advance(FOR_EVER)
@@ -99,7 +97,7 @@ async def test_it_does_not_come_while_it_is_paused_and_does_afterwards() -> None
     done: list[str] = []
 
     async def pause_and_go_on() -> None:
-        async with Deadline(0) as deadline:
+        with Deadline(0) as deadline:
             deadline.pause()
             await let_others_run()
             done.append("paused")
@@ -113,7 +111,7 @@ async def test_it_does_not_come_while_it_is_paused_and_does_afterwards() -> None
 
 
 async def test_a_pause_does_not_bring_back_what_was_lifted() -> None:
-    async with Deadline(0) as deadline:
+    with Deadline(0) as deadline:
         deadline.lift()
         deadline.pause()
         deadline.resume()

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.rates import Bucket, Rate
+from app.security import local_limit
 from app.security.local_limit import LocalLimit, LocalLimits
 from tests.support.clock import Clock
 
@@ -125,8 +126,9 @@ def test_each_key_has_its_own_allowance() -> None:
     assert [limit.take(key) == 0 for key in ("a", "b", "a", "b")] == [True, True, False, False]
 
 
-def test_of_too_many_keys_those_that_were_silent_for_longest_are_forgotten() -> None:
-    limit = LocalLimit(Rate(10, 60), most_keys=3, clock=Clock())
+def test_of_too_many_keys_those_that_were_silent_for_longest_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local_limit, "MOST_KEYS", 3)
+    limit = LocalLimit(Rate(10, 60), clock=Clock())
 
     for key in ("a", "b", "c", "a", "d", "e"):
         limit.take(key)

@@ -28,7 +28,7 @@ PLAIN = Policy(
     backoff=Backoff(first_seconds=0, longest_seconds=0),
     budget=BudgetOptions(ratio=0, per_second=0, most=1000),
     bulkhead=BulkheadOptions(calls=1000, places=0),
-    breaker=BreakerOptions(minimum_calls=1_000_000),
+    breaker=BreakerOptions(failure_rate=1.1, slow_rate=1.1),
 )
 QUICK_TO_OPEN = BreakerOptions(window=4, minimum_calls=4, slow_seconds=0.5, slow_rate=0.75, open_seconds=5, probes=3)
 
@@ -339,9 +339,13 @@ def test_an_attempt_is_judged_by_what_is_known(seconds: float, patience: float, 
         partner = Partner("well", clock=clock, seconds=seconds)
 
         async def request() -> None:
-            limit = Deadline(patience, clock=clock) if by == "deadline" else asyncio.timeout(patience)
-            async with limit:
-                await guard.call(partner.answer, is_repeatable=False)
+            call = guard.call(partner.answer, is_repeatable=False)
+            if by == "deadline":
+                with Deadline(patience, clock=clock):
+                    await call
+            else:
+                async with asyncio.timeout(patience):
+                    await call
 
         for _ in range(4):
             await outcome_of(request())

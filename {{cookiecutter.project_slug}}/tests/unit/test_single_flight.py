@@ -98,7 +98,7 @@ async def test_whose_deadline_passes_leaves_alone_also_the_one_who_began() -> No
     flight, work = SingleFlight[str, object](), Work()
 
     async def hurried() -> object:
-        async with Deadline(0.01):
+        with Deadline(0.01):
             return await flight.run("a", work)
 
     first = asyncio.create_task(hurried())
@@ -152,7 +152,7 @@ async def test_a_run_is_done_in_the_name_of_whoever_began_it() -> None:
     work.released.set()
     REQUEST_ID.set("first")
 
-    async with Deadline(5):
+    with Deadline(5):
         await flight.run("a", work)
 
         assert 4 < remaining() <= 5

@@ -12,6 +12,7 @@ from app.assembly.routes import add_routes
 from app.security.public import public
 from app.settings import Settings
 from app.web.middleware.edge import Concern
+from app.web.quick_route import QuickRoute
 from performance import things
 from performance.things import Thing, thing_of
 
@@ -51,7 +52,7 @@ def with_routers(settings: Settings, routers: Sequence[APIRouter]) -> FastAPI:
 
 
 def many_routes(number: int) -> APIRouter:
-    router = APIRouter(prefix=f"/v1/nouns-{number}")
+    router = APIRouter(prefix=f"/v1/nouns-{number}", route_class=QuickRoute)
     for route in range(ROUTES_EACH):
         add_route(router, f"/routes-{route}/")
     return router

@@ -66,8 +66,8 @@ class Cache:
         )
         self.flight = SingleFlight[str, Found[Any]]()
         self.refreshing: dict[str, asyncio.Task[None]] = {}
-        self.calls = metrics.cache_calls
-        metrics.cache_bytes.set_function(lambda: self.memory.bytes)
+        self.calls = metrics.cache.calls
+        metrics.cache.bytes.set_function(lambda: self.memory.bytes)
         broadcast.on_gap(self.doubt)
 
     async def get(
@@ -110,7 +110,7 @@ class Cache:
         if found := self.old_value(wanted, is_tried=True):
             return found
         try:
-            async with Deadline(remaining() - SECONDS_TO_GO_ON):
+            with Deadline(remaining() - SECONDS_TO_GO_ON):
                 found = await self.find_together(wanted)
         except FAILURES:
             if found := self.old_value(wanted, is_tried=False):

@@ -15,10 +15,10 @@ SECONDS_TO_GO_ON = 0.05
 
 
 class Deadline:
-    """`async with Deadline(2.5):` cancels the block after so many seconds, and then raises `DeadlineExceeded`.
+    """`with Deadline(2.5):` cancels the block after so many seconds, and then raises `DeadlineExceeded`.
 
     Inside of another deadline it can only be earlier. Its time may stand still (`pause`, `resume`), and
-    `lift` takes it away. It works as `asyncio.timeout` does, at half of its price: every request has one.
+    `lift` takes it away. It works as `asyncio.timeout` does, at a third of its price: every request has one.
     """
 
     __slots__ = ("before", "cancelled_before", "clock", "ends_at", "has_expired", "paused_at", "task", "timer")
@@ -36,14 +36,14 @@ class Deadline:
         """Seconds; below 0 when it has passed, infinite when it was lifted."""
         return self.ends_at - self.clock()
 
-    async def __aenter__(self) -> "Deadline":
+    def __enter__(self) -> "Deadline":
         self.task = current_task()
         self.cancelled_before = self.task.cancelling()
         self.set_timer()
         _current.set(self)
         return self
 
-    async def __aexit__(
+    def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         _current.set(self.before)

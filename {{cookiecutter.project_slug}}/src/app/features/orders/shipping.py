@@ -61,7 +61,7 @@ async def quote_of(partner: HttpClient, sku: str, quantity: int, resources: Reso
         return answer.read(Quote).cents
 
     try:
-        async with Deadline(min(MOST_SECONDS, remaining() - SECONDS_TO_GO_ON)):
+        with Deadline(min(MOST_SECONDS, remaining() - SECONDS_TO_GO_ON)):
             found = await resources.cache.get(QUOTES, f"{sku} {quantity}", ask, tenant=None)
     except DeadlineExceeded:
         raise PartnerSlow("shipping") from None

@@ -21,20 +21,18 @@ MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".png": "image/png"
 ONE_YEAR_IMMUTABLE = "public, max-age=31536000, immutable"
 
 
-def api_reference_router(*, title: str, openapi_url: str = "/openapi.json") -> APIRouter:
-    """The two pages and their files, ready to be included in an application that serves `openapi_url`."""
+def api_reference_router(*, title: str) -> APIRouter:
+    """The two pages and their files, ready to be included in an application that serves `/openapi.json`."""
     assets = read_vendored_assets()
     router = APIRouter(include_in_schema=False)
     for path, template in (("/docs", "swagger_ui.html"), ("/redoc", "redoc.html")):
-        endpoint = page_endpoint(template, title=title, openapi_url=openapi_url, fingerprint=assets.fingerprint)
+        endpoint = page_endpoint(template, title=title, fingerprint=assets.fingerprint)
         router.add_api_route(path, public(endpoint), response_class=HTMLResponse)
     router.add_api_route("/docs/assets/{fingerprint}/{package}/{name}", public(asset_endpoint(assets)))
     return router
 
 
-def page_endpoint(
-    template_name: str, *, title: str, openapi_url: str, fingerprint: str
-) -> Callable[[Request], Awaitable[HTMLResponse]]:
+def page_endpoint(template_name: str, *, title: str, fingerprint: str) -> Callable[[Request], Awaitable[HTMLResponse]]:
     template = Template(Path(__file__).with_name(template_name).read_text(encoding="utf-8"))
 
     async def show_page(request: Request) -> HTMLResponse:
@@ -42,7 +40,7 @@ def page_endpoint(
         base = request.scope.get("root_path", "").rstrip("/")
         values = {
             "title": title,
-            "openapi_url": f"{base}{openapi_url}",
+            "openapi_url": f"{base}/openapi.json",
             "assets": f"{base}/docs/assets/{fingerprint}",
             "nonce": nonce,
         }

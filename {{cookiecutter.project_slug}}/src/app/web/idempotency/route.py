@@ -4,15 +4,15 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from fastapi import HTTPException, Request, Response
-from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect
 
 from app.web.idempotency.dependencies import CLAIM
 from app.web.idempotency.keys import HEADER
 from app.web.kept_answers import AlreadyAnswered
+from app.web.quick_route import QuickRoute
 
 
-class IdempotentRoute(APIRoute):
+class IdempotentRoute(QuickRoute):
     """For `APIRouter(route_class=IdempotentRoute)`. Routes that take no key are not changed by it.
 
     FastAPI commits the request's session after this handler has given it the response, and sends that afterwards. So

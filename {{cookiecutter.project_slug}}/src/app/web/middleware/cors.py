@@ -8,6 +8,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from app.web.middleware.edge import exchange_of
 from app.web.problems import problem_response
 
 
@@ -15,10 +16,14 @@ class Cors(CORSMiddleware):
     """Starlette's, with a refused preflight answered as a problem like everything else."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self.allow_origins or self.allow_all_origins:
+        if scope["type"] == "http" and self.has_something_to_say(scope):
             await super().__call__(scope, receive, send)
-        else:  # nobody's pages are let in: there is nothing to say to them
+        else:
             await self.app(scope, receive, send)
+
+    def has_something_to_say(self, scope: Scope) -> bool:
+        """If anybody's pages are let in, and one of them may be asking: looked up here, where it costs nothing."""
+        return (self.allow_all_origins or bool(self.allow_origins)) and b"origin" in exchange_of(scope).request_headers
 
     def preflight_response(self, request_headers: Headers) -> Response:
         response = super().preflight_response(request_headers)

@@ -41,7 +41,7 @@ class Deadlines:
         if scope["type"] != "http" or scope["path"] in self.exempt:
             await self.app(scope, receive, send)
             return
-        async with Deadline(self.budget(scope)) as deadline:
+        with Deadline(self.budget(scope)) as deadline:
             exchange_of(scope).when_begun.append(deadline.lift)
             if announces_body(scope):
                 receive = UncountedBody(receive, deadline).receive
