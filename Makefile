@@ -10,13 +10,14 @@ YAML_RULES := {extends: default, rules: {line-length: {max: 120}, comments: {min
 export UV_CACHE_DIR ?= $(CURDIR)/build/cache/uv
 export PIP_CACHE_DIR ?= $(CURDIR)/build/cache/pip
 
-.PHONY: help run bench test check lint types test-quick test-slow test-in-place check-service set-up fix lock clean
+.PHONY: help run bench test check lint types test-quick test-slow test-in-place check-service fix lock clean
+.PHONY: free-ports set-up
 .NOTPARALLEL:
 
 help: ## Show these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 12
 
-run: set-up ## Generate the default service into build/, set it up and serve it (PORT=8000)
+run: free-ports set-up ## Generate the default service into build/, set it up and serve it (PORT=8000)
 	@$(RUN) -m development.run
 
 bench: set-up ## Measure the default service in build/, side by side with bare FastAPI; PEERS=1 with other templates, too
@@ -24,7 +25,7 @@ bench: set-up ## Measure the default service in build/, side by side with bare F
 
 test: lint types test-quick test-slow ## Everything that must hold, generated services' own checks included
 
-check: lint types test-in-place check-service ## The quick inner loop, in place, no baking
+check: lint types test-in-place check-service ## All checks and tests of the service as it stands here, before it is generated
 
 lint: set-up
 	@$(RUN) -m ruff check .
@@ -47,6 +48,10 @@ test-in-place: set-up
 
 check-service:
 	@$(SERVICE_MAKE) check
+
+free-ports:
+	@cd "$(SERVICE)" && exec env PYTHONPYCACHEPREFIX="$(CURDIR)/build/pycache" sh development/find_python.sh \
+		-m development.ports "$(CURDIR)/build/my-service"
 
 set-up:
 	@exec env PYTHONPYCACHEPREFIX="$(CURDIR)/build/pycache" sh "$(SERVICE)/development/find_python.sh" \

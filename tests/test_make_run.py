@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,6 +45,18 @@ def test_a_new_clone_serves_keeps_its_data_and_leaves_nothing_behind(clone: Path
 
     assert files_outside_build(clone) == before
     assert [*home.rglob("*"), *temporary.rglob("*")] == []
+
+
+def test_a_taken_port_is_said_before_anything_is_installed(clone: Path, outside: Path) -> None:
+    log = outside / "run.log"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with start_make(clone, "run", f"PORT={port}", log=log, environment=outside_environment()) as process:
+            process.wait(timeout=30)
+
+    assert process.returncode != 0
+    assert f"Port {port} is taken: stop what uses it" in log.read_text(encoding="utf-8")
+    assert [path.name for path in (clone / "build").iterdir()] == ["pycache"]
 
 
 @contextlib.contextmanager

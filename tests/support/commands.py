@@ -35,10 +35,10 @@ def run_cookiecutter(template: Path, *answers: str, output: Path) -> subprocess.
     return subprocess.run(command, capture_output=True, check=False, encoding="utf-8", env=environment, timeout=60)
 
 
-def run_make(folder: Path, *arguments: str, timeout: float) -> None:
+def run_make(folder: Path, *arguments: str, timeout: float, **variables: str) -> None:
     """Run make in a folder; if it ends badly, what it said is the reason of the failure."""
     log = folder / "make.log"
-    with start_make(folder, *arguments, log=log, environment=outside_environment()) as process:
+    with start_make(folder, *arguments, log=log, environment=outside_environment(**variables)) as process:
         process.wait(timeout)
     said = log.read_text(encoding="utf-8", errors="replace")
     log.unlink()

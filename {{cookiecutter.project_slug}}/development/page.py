@@ -11,7 +11,10 @@ TO_TRY = [
     "/v1/orders",  # option: example
     "/health/ready",
 ]
-COMMANDS_TO_TRY = [".venv/bin/app jobs list", ".venv/bin/app keys list"]
+COMMANDS_TO_TRY = [".venv/bin/app jobs list", ".venv/bin/app keys list", ".venv/bin/app breakers list"]
+
+# What those connect to.
+NEEDED_BY_COMMANDS = ("DATABASE_URL", "REDIS_URL")
 
 # Where the values stand in a line.
 CONTINUED = " " * 14
@@ -48,25 +51,27 @@ def addresses_of(variables: Mapping[str, str], ports: Ports) -> Addresses:
     return Addresses(reachable, ports)
 
 
-def what_is_where(addresses: Addresses, *, reference: str | None, database: str | None, key: str | None) -> str:
+def what_is_where(addresses: Addresses, *, reference: str | None, servers: Mapping[str, str], key: str | None) -> str:
+    """`servers` are the addresses of those that were started, by their variables."""
     # A database of the user's own is not printed: its address may hold a password.
+    database = servers.get("DATABASE_URL")
     lines = {
         "service": addresses.service,
         **({"reference": reference} if reference else {}),
         "operators": f"{addresses.operators}/metrics",
         "worker": f"{addresses.worker}/metrics",
         "database": f'psql "{database}"' if database else "yours, see DATABASE_URL",
-        "commands": _commands(database),
+        "commands": _commands(servers),
         **(_key_and_call(addresses, key) if key else {}),
         "stop": "Ctrl-C",
     }
     return "\n".join(["", *(f"  {name:11} {value}" for name, value in lines.items())])
 
 
-def _commands(database: str | None) -> str:
+def _commands(servers: Mapping[str, str]) -> str:
     """Lines for a second terminal in the same folder."""
-    export = [f"export DATABASE_URL={shlex.quote(database)}"] if database else []
-    return f"\n{CONTINUED}".join([*export, *COMMANDS_TO_TRY])
+    exports = [f"export {name}={shlex.quote(servers[name])}" for name in NEEDED_BY_COMMANDS if name in servers]
+    return f"\n{CONTINUED}".join([*exports, *COMMANDS_TO_TRY])
 
 
 def _key_and_call(addresses: Addresses, key: str) -> dict[str, str]:

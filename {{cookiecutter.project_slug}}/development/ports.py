@@ -1,8 +1,11 @@
 """The ports of `make run`: an asked-for one must be free, the default of the management port may give way."""
 
+import os
 import socket
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from development.errors import DevelopmentError
 
@@ -84,3 +87,19 @@ def _is_free(host: str, port: int) -> bool:
 
 def _family(host: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def check_early(project: Path) -> None:
+    """Before the first set-up, which takes a minute: whoever has to choose another port hears of it at once.
+
+    Needs nothing but Python. Once there is a `.env` it may name ports, too; then the supervisor looks, as always.
+    """
+    if not (project / ".env").exists():
+        choose_ports({name: value for name, value in os.environ.items() if value})
+
+
+if __name__ == "__main__":
+    try:
+        check_early(Path(sys.argv[1] if sys.argv[1:] else "."))
+    except PortUnusable as error:
+        sys.exit(f"\n{error}")

@@ -86,7 +86,7 @@ class Supervisor:
         if key:
             self._load_sample_data(addresses.service)
         reference = addresses.reference if answers(addresses.reference) else None
-        print(what_is_where(addresses, reference=reference, database=servers.get("DATABASE_URL"), key=key))
+        print(what_is_where(addresses, reference=reference, servers=servers, key=key))
         self._wait_until(lambda: False)
 
     def _start_servers(self, variables: Mapping[str, str]) -> dict[str, str]:

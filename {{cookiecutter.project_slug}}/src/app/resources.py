@@ -37,7 +37,6 @@ class Resources:
     metrics: Metrics
     database: Database
     redis: GuardedRedis | None
-    broadcast: Broadcast
     cache: Cache
     clients: Clients
     callers: Callers
@@ -77,7 +76,6 @@ async def open_resources(settings: Settings, metrics: Metrics) -> AsyncIterator[
             metrics=metrics,
             database=database,
             redis=redis,
-            broadcast=broadcast,
             cache=cache,
             clients=clients,
             callers=callers,
@@ -112,9 +110,9 @@ def connection_options(settings: Settings) -> ConnectionOptions:
 
 def measure_pool(database: Database, metrics: Metrics) -> None:
     """Let the scrape read the pool, so that requests pay nothing for it."""
-    metrics.database_connections.labels("used").set_function(lambda: database.used)
-    metrics.database_connections.labels("free").set_function(lambda: database.size - database.used)
-    metrics.database_waiting.set_function(lambda: database.waiting)
+    metrics.database.connections.labels("used").set_function(lambda: database.used)
+    metrics.database.connections.labels("free").set_function(lambda: database.size - database.used)
+    metrics.database.waiting.set_function(lambda: database.waiting)
 
 
 def broadcast_from(settings: Settings, redis: Redis | None, metrics: Metrics) -> AbstractAsyncContextManager[Broadcast]:

@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 
 from app import resources
 from app.core.ids import new_id
+from app.health import watching
 from app.observability.context import add_context
 from app.security.callers import CACHE_SECONDS, Callers
 from app.security.keys import Key, new_key
@@ -35,8 +36,9 @@ def clock() -> Clock:
 
 @pytest.fixture(scope="module")
 async def running(worker_database_url: str, clock: Clock) -> AsyncIterator[RunningService]:
-    """A service whose memory of keys ages by the tests' own clock."""
+    """A service whose memory of keys ages by the tests' own clock, and which asks its database for callers only."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(watching, "LOOK_SECONDS", 3600.0)
         patch.setattr(resources, "Callers", partial(Callers, clock=clock))
         async with run_service(settings_for(database_url=worker_database_url), routers=[router]) as running:
             yield running

@@ -90,7 +90,7 @@ async def test_a_name_is_called_at_the_address_that_was_checked(
     assert "authorization" not in request.headers
 
 
-@pytest.mark.parametrize("others", [["10.0.0.7"], ["127.0.0.1", "10.0.0.7"], ["127.0.0.1", "::1"]])
+@pytest.mark.parametrize("others", [["127.0.0.1", "10.0.0.7"], ["10.0.0.7"], ["127.0.0.1", "::1"]])
 async def test_a_name_with_an_address_of_ours_is_refused(
     service: RunningService, receiver: Partner, monkeypatch: pytest.MonkeyPatch, others: list[str]
 ) -> None:
@@ -98,7 +98,7 @@ async def test_a_name_with_an_address_of_ours_is_refused(
 
     response = await call(service, f"http://receiver.example:{receiver.port}/")
 
-    assert response.json()["type"] == "urn:problem:url-refused"
+    assert response.json().get("type") == "urn:problem:url-refused"
     assert "10.0.0.7" not in response.text
     assert receiver.requests == []
 

@@ -57,13 +57,14 @@ async def test_before_its_migration_it_tells_callers_to_come_back(empty_database
     headers = {"Authorization": f"Bearer {new_key().text}"}
     async with run_service(settings, routers=[doors.router]) as running:
         with capture_logs() as events:
-            response = await running.client.get("/v1/doors", headers=headers)
+            response, _again = [await running.client.get("/v1/doors", headers=headers) for _ in range(2)]
 
     assert (response.status_code, response.json()["type"]) == (503, "urn:problem:schema-missing")
     assert response.headers["retry-after"] == "5"
     assert "api_keys" not in response.text
     [told] = [event for event in events if event["log_level"] == "error"]
     assert (told["event"], told["cause"]) == ("schema_missing", 'relation "api_keys" does not exist')
+    assert told["advice"].startswith("Run `app migrate`.")
 
 
 async def test_a_query_for_a_column_that_nobody_made_is_a_crash_and_told_so(running: RunningService) -> None:

@@ -26,7 +26,7 @@ ONCE = Policy(
     deadline_seconds=9,
     breaker=BreakerOptions(minimum_calls=4, open_seconds=2, slow_seconds=9, probes=2),
 )
-NEVER_OPEN = BreakerOptions(minimum_calls=1_000_000)
+NEVER_OPEN = BreakerOptions(failure_rate=1.1, slow_rate=1.1)
 
 
 class Errands:

@@ -7,7 +7,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from app.persistence.migrations import migrate
-from tests.support.databases import execute, options_for
+from tests.support.databases import options_for
+from tests.support.revisions import overtake
 from tests.support.service import RunningService, run_service
 from tests.support.settings import settings_for
 from tests.support.waiting import eventually
@@ -93,13 +94,6 @@ async def test_a_newer_schema_is_fine_after_a_restart_too_and_logged_once(
             seen.append([event["revisions"] for event in events if event["event"] == "schema_is_ahead"])
 
     assert seen == [(200, "pass"), (200, "pass"), [revisions]] * 2
-
-
-def overtake(url: str, revisions: list[str]) -> None:
-    """Leave the table as a newer release would: its revision stands in place of the older one of its branch."""
-    if "service_9999" in revisions:
-        execute(url, "DELETE FROM alembic_version")
-    execute(url, *(f"INSERT INTO alembic_version VALUES ('{revision}')" for revision in revisions))  # noqa: S608 - our own words
 
 
 async def is_ready(service: RunningService) -> bool:

@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from starlette.responses import StreamingResponse
 
 from app.security.public import public
+from app.web.dependencies import CurrentResources
 from tests.support.metrics import scrape
 from tests.support.service import RunningService, run_service
 from tests.support.settings import settings_for
@@ -25,6 +26,7 @@ class Measured:
         self.router.add_api_route("/crash", crash)
         self.router.add_api_route("/held", self.hold)
         self.router.add_api_route("/endless", stream)
+        self.router.add_api_route("/sale", sell)
 
     @public
     async def hold(self) -> None:
@@ -35,6 +37,11 @@ class Measured:
 @public
 async def show(item: int) -> int:
     return item
+
+
+@public
+async def sell(resources: CurrentResources) -> None:
+    resources.metrics.count_event("thing_sold")
 
 
 @public
@@ -135,6 +142,15 @@ async def test_the_pool_the_process_and_the_dependencies_are_measured(serving: R
     assert found.value("database_pool_waiting") == 0
     assert found.value("health_component_up", component="database") == 1
     assert found.value("process_resident_memory_bytes") > 0
+
+
+async def test_what_happened_to_the_business_is_counted_in_its_own_words(serving: RunningService) -> None:
+    for _ in range(2):
+        await serving.client.get("/v1/measured/sale")
+
+    found = await scrape(serving.management)
+
+    assert found.value("business_events_total", event="thing_sold") == 2
 
 
 async def test_the_public_port_tells_no_metrics_and_the_operators_port_serves_no_api(serving: RunningService) -> None:

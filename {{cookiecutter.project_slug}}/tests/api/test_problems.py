@@ -216,6 +216,15 @@ async def test_an_expected_error_is_not_logged_as_a_crash(things: RunningService
     assert [event["event"] for event in events] == ["request"]
 
 
+async def test_the_line_of_a_request_names_its_problem(things: RunningService) -> None:
+    with capture_logs() as events:
+        answer = await things.client.get("/v1/things/fail/missing")
+        await things.client.get("/health/live")
+
+    assert [event.get("problem") for event in events] == ["urn:problem:thing-lost", None]
+    assert answer.json()["type"] == "urn:problem:thing-lost"
+
+
 async def test_after_half_an_answer_the_connection_is_closed(
     things: RunningService, caplog: pytest.LogCaptureFixture
 ) -> None:

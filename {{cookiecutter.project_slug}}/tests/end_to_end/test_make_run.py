@@ -13,7 +13,7 @@ import pytest
 from development import ports
 from development.env_file import variables_of, write_env_file
 from development.locks import held
-from development.page import addresses_of, what_is_where
+from development.page import COMMANDS_TO_TRY, addresses_of, what_is_where
 from development.processes import is_alive, wait_until
 from tests.end_to_end.checkout import MAKE_RUN, SUPERVISOR, Checkout, Run, is_set_up
 from tests.support.commands import STRONG_KEY
@@ -84,6 +84,9 @@ def test_operators_commands_work_in_a_second_terminal_as_they_are_printed(checko
 
         assert done.returncode == 0, done.stderr
         assert running.commands[0] == f"export DATABASE_URL='{running.database_url}'"
+        assert running.commands[1].startswith("export REDIS_URL=unix://")
+        assert running.commands[-1] == ".venv/bin/app breakers list"
+        assert "wanted" in done.stdout
         assert "prefix" in done.stdout
         assert running.key.split("_")[1] in done.stdout
         assert f"\n  reference   {running.url}/docs\n" in running.said
@@ -96,7 +99,7 @@ def test_in_production_neither_a_reference_nor_a_key_is_promised(checkout: Check
         assert "\n  service " in running.said
         assert "\n  reference " not in running.said
         assert "\n  API key " not in running.said
-        assert running.commands[1:] == [".venv/bin/app jobs list", ".venv/bin/app keys list"]
+        assert [line for line in running.commands if not line.startswith("export ")] == COMMANDS_TO_TRY
 
 
 def test_after_a_killed_supervisor_the_next_start_is_clean_and_the_data_are_there(checkout: Checkout) -> None:
@@ -145,6 +148,29 @@ def test_a_taken_port_is_one_sentence(checkout: Checkout) -> None:
     assert "Traceback" not in refused.stderr
 
 
+def test_before_the_first_set_up_a_taken_port_is_said_at_once(checkout: Checkout) -> None:
+    (checkout.folder / ".venv").unlink()
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        refused = checkout.run("make", "run", f"PORT={taken.getsockname()[1]}")
+
+    assert refused.returncode != 0
+    assert "is taken: stop what uses it" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert not (checkout.folder / ".venv").exists(), "nothing was installed"
+
+
+def test_ports_that_an_env_file_may_name_are_not_guessed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PORT", raising=False)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        monkeypatch.setattr(ports, "DEFAULT_PORT", taken.getsockname()[1])
+        with pytest.raises(ports.PortUnusable):
+            ports.check_early(tmp_path)
+        (tmp_path / ".env").write_text(f"PORT={free_ports(1)[0]}\n")
+
+        ports.check_early(tmp_path)
+
+
 def test_a_port_that_is_none_is_one_sentence(checkout: Checkout) -> None:
     refused = checkout.run(*SUPERVISOR, PORT="http")
 
@@ -152,10 +178,10 @@ def test_a_port_that_is_none_is_one_sentence(checkout: Checkout) -> None:
     assert refused.stderr.strip() == "PORT must be a number from 1 to 65535, and is 'http'."
 
 
-def test_a_database_of_the_users_own_is_not_printed() -> None:
+def test_of_servers_of_the_users_own_no_address_is_printed() -> None:
     addresses = addresses_of({}, ports.Ports(api=8000, management=9000, worker=9001))
 
-    page = what_is_where(addresses, reference=None, database=None, key=None)
+    page = what_is_where(addresses, reference=None, servers={}, key=None)
 
     assert "export" not in page
     assert "yours, see DATABASE_URL" in page

@@ -189,7 +189,7 @@ def test_a_database_that_is_gone_is_one_sentence_and_code_69(
 
     assert ended.value.code == 69
     said = capsys.readouterr().err
-    assert said.startswith("The database cannot be reached. Try again shortly. (")
+    assert said.startswith("The database cannot be reached at DATABASE_URL (")
     assert "No such file or directory" in said
     assert PLANTED not in said
 
@@ -202,5 +202,5 @@ def test_the_console_script_says_it_as_a_process_too(tmp_path: Path) -> None:
 
     assert (wrong.exit_code, wrong.stdout) == (78, "")
     assert (gone.exit_code, gone.stdout) == (69, "")
-    assert gone.stderr.startswith("The database cannot be reached. Try again shortly. (")
+    assert gone.stderr.startswith("The database cannot be reached at DATABASE_URL (")
     assert len(gone.stderr.splitlines()) == 1

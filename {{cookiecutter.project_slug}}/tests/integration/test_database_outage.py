@@ -1,6 +1,7 @@
 """PostgreSQL dies or hangs, and the service is well again by itself as soon as it is back."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -9,13 +10,16 @@ from fastapi import APIRouter
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
+from app.core.checks import Check
+from app.health import watching
 from app.security.public import public
 from app.web.dependencies import Session
 from tests.support.databases import Databases, fetch
+from tests.support.metrics import Scrape, scrape
 from tests.support.outages import BreakablePostgres
 from tests.support.service import RunningService, run_service
 from tests.support.settings import settings_for
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, happens
 
 ROUTER = APIRouter(prefix="/v1/outage")
 
@@ -123,6 +127,38 @@ async def test_a_database_that_hangs_holds_the_report_no_longer_than_its_time(
 
     assert response.status_code == 503
     assert response.json()["components"]["database"]["error"] == "no answer within 1 s"
+
+
+@pytest.fixture
+def frequent_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "LOOK_SECONDS", 0.05)
+
+
+async def test_metrics_and_log_tell_of_it_although_nobody_asks_and_no_scrape_waits_for_it(
+    frequent_looks: None, serving: RunningService, postgres: BreakablePostgres
+) -> None:
+    scrapes: list[tuple[Scrape, float]] = []
+
+    async def shows(value: int) -> bool:
+        began = time.monotonic()
+        found = await scrape(serving.management)
+        scrapes.append((found, time.monotonic() - began))
+        is_there = "database" in found.labels("health_component_up", "component")
+        return is_there and found.value("health_component_up", component="database") == value
+
+    was_up = await happens(lambda: shows(1))
+    with capture_logs() as events:
+        postgres.freeze()
+        try:
+            went_down = await happens(lambda: shows(0))
+        finally:
+            postgres.thaw()
+        came_back = await happens(lambda: shows(1))
+
+    assert (was_up, went_down, came_back) == (True, True, True)
+    changes = [event["status"] for event in events if event["event"] == "health_changed"]
+    assert {"fail", "pass"} <= set(changes)
+    assert max(seconds for _found, seconds in scrapes) < Check.timeout_seconds
 
 
 async def is_ready(service: RunningService) -> bool:

@@ -105,8 +105,33 @@ def test_all_failed_jobs_of_a_name_are_retried(database_url: str) -> None:
     of_name = invoke(database_url, "retry", "--all-failed", "--name", "test.fail")
     rest = invoke(database_url, "retry", "--all-failed")
 
-    assert (of_name, rest) == ("2 failed job(s) will be run again.\n", "1 failed job(s) will be run again.\n")
+    assert (of_name, rest) == ("2 job(s) will be run again.\n", "1 job(s) will be run again.\n")
     assert {job_status(database_url, job_id) for job_id in (one, two, other, waiting)} == {"todo"}
+
+
+def later(url: str, job_id: int, *, attempts: int) -> None:
+    """As if it had been tried so often in vain, and will be again in an hour."""
+    changes = f"attempts = {attempts}, scheduled_at = now() + interval '1 hour'"
+    execute(url, f"UPDATE procrastinate_jobs SET {changes} WHERE id = {job_id}")  # noqa: S608 - integers
+
+
+def test_jobs_that_wait_for_their_next_attempt_are_hurried_and_those_that_wait_for_their_time_are_not(
+    database_url: str,
+) -> None:
+    first, second, timed, dead = enqueue(database_url, Fail(), Fail(), Tick(), Fail())
+    failed(database_url, [dead])
+    for job_id, attempts in ((first, 2), (second, 9), (timed, 0)):
+        later(database_url, job_id, attempts=attempts)
+
+    one = invoke(database_url, "retry", str(first))
+    others = invoke(database_url, "retry", "--all-retrying")
+
+    assert (one, others) == (f"Job {first} will be run again.\n", "1 job(s) will be run again.\n")
+    assert select(database_url, "SELECT id FROM procrastinate_jobs WHERE scheduled_at IS NULL AND attempts = 0") == [
+        first,
+        second,
+    ]
+    assert [job_status(database_url, job_id) for job_id in (timed, dead)] == ["todo", "failed"]
 
 
 def test_cancel_ends_what_waits_or_failed_and_asks_what_runs(database_url: str) -> None:
@@ -153,17 +178,18 @@ def test_an_unknown_job_is_a_sentence_and_code_1(
     assert said == f"There is no job {UNKNOWN_ID}: it was never enqueued, or it is finished and forgotten.\n"
 
 
-def test_a_job_that_waits_cannot_be_retried(
+def test_a_job_that_waits_for_its_first_attempt_cannot_be_retried(
     database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     [job_id] = enqueue(database_url, Tick())
 
     code, said = refusal(database_url, "retry", str(job_id), patch=monkeypatch, capsys=capsys)
 
-    assert (code, said) == (1, f"Job {job_id} is waiting; only failed jobs can be retried.\n")
+    assert code == 1
+    assert said == f"Job {job_id} is waiting; only what failed, or waits for its next attempt, can be retried.\n"
 
 
-@pytest.mark.parametrize("arguments", [[], ["1", "--all-failed"], ["1", "--name", "x"]])
+@pytest.mark.parametrize("arguments", [[], ["1", "--all-failed"], ["1", "--all-retrying"], ["1", "--name", "x"]])
 def test_retry_wants_either_one_job_or_all(
     arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -179,7 +205,7 @@ def test_a_database_that_is_gone_is_a_sentence_and_code_69(
     code, said = refusal("postgresql://app@/app?host=/nowhere", "list", patch=monkeypatch, capsys=capsys)
 
     assert code == 69
-    assert said.startswith("The database cannot be reached.")
+    assert said.startswith("The database cannot be reached at DATABASE_URL (")
 
 
 def test_a_database_without_a_schema_is_a_sentence_and_code_1(

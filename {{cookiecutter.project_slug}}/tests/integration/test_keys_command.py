@@ -14,9 +14,11 @@ from app import cli
 from app.assembly import application
 from app.assembly.routes import ROUTERS
 from app.core.ids import new_id
+from app.persistence.migrations import migrate
 from tests.support.commands import STRONG_KEY, run_app
-from tests.support.databases import fetch
+from tests.support.databases import fetch, options_for
 from tests.support.doors import router
+from tests.support.revisions import overtake
 from tests.support.service import run_service
 from tests.support.settings import settings_for
 
@@ -235,8 +237,18 @@ def test_without_a_database_it_is_one_sentence_and_code_69(
 
     assert fail(*arguments, monkeypatch=monkeypatch) == 69
     printed = capsys.readouterr()
-    assert printed.err.startswith("The database cannot be reached. Try again shortly. (")
+    assert printed.err.startswith("The database cannot be reached at DATABASE_URL (")
     assert printed.out == ""
+
+
+def test_on_a_newer_schema_a_made_key_is_nothing_but_json(
+    empty_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asyncio.run(migrate(options_for(empty_database_url)))
+    overtake(empty_database_url, ["service_9999"])
+    monkeypatch.setenv("DATABASE_URL", empty_database_url)
+
+    assert create("--scope", "doors:pass")["name"] == "shop"
 
 
 def test_the_console_script_prints_nothing_but_the_list(database_url: str, tmp_path: Path) -> None:

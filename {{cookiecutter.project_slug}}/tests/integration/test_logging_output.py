@@ -17,10 +17,15 @@ from app.security.keys import Key
 from tests.support.callers import key_for
 from tests.support.commands import for_production, run_python
 from tests.support.faults import log_unread
+from tests.support.metrics import read
 from tests.support.serving_app import TALKATIVE, ServingApp, serving
 from tests.support.settings import settings_for
+from tests.support.waiting import wait_until
 
 MORE_LINES_THAN_FIT = 100
+
+# Lines that are kept, beside what the pipe and the reader hold.
+FEW = "10"
 PLANTED = "pl4nted-s3cret-0123"
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 FORWARDED = {"X-Forwarded-For": "203.0.113.9"}
@@ -251,6 +256,26 @@ def test_a_log_that_nobody_reads_holds_nobody_up(worker_database_url: str, folde
         is_answered = all(answers_in_time(service) for _ in range(MORE_LINES_THAN_FIT))
 
     assert is_answered
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has pipes of a chosen size")
+def test_what_nobody_takes_of_the_log_is_dropped_counted_and_told(worker_database_url: str, folder: Path) -> None:
+    variables = {**for_production(worker_database_url), "MOST_LINES": FEW}
+    with serving(folder=folder, module=TALKATIVE, **variables) as service:
+        with log_unread(service):
+            for _ in range(MORE_LINES_THAN_FIT):
+                service.client.get("/talk/missing")
+
+        wait_until(lambda: told(service) == dropped(service) > 0, within_seconds=20, what="the number of dropped lines")
+
+
+def dropped(service: ServingApp) -> float:
+    return read(service.management.get("/metrics").text).value("log_lines_dropped_total")
+
+
+def told(service: ServingApp) -> int:
+    """In the log, which is read again."""
+    return sum(line["lines"] for line in service.named("log_lines_dropped"))
 
 
 def answers_in_time(service: ServingApp) -> bool:

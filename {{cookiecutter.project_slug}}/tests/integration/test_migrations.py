@@ -10,14 +10,14 @@ import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect
-from sqlalchemy.exc import DBAPIError
 
 from app.core.checks import CheckFailed
 from app.persistence.database import open_database
 from app.persistence.engine import create_engine
-from app.persistence.migrations import alembic_config, migrate
+from app.persistence.migrations import MigrationFailed, alembic_config, migrate
 from app.persistence.models import NAMING_CONVENTION, Model
-from app.persistence.schema_check import SchemaCheck, missing_heads
+from app.persistence.revisions import missing_heads
+from app.persistence.schema_check import SchemaCheck
 from tests.support.commands import PROJECT, run_python
 from tests.support.databases import fetch, options_for
 from tests.support.revisions import Release
@@ -173,7 +173,7 @@ async def test_a_revision_that_fails_leaves_those_before_it(empty_database_url: 
 
     with pytest.MonkeyPatch.context() as patch:
         release.use(patch)
-        with pytest.raises(DBAPIError, match="no_such_type"):
+        with pytest.raises(MigrationFailed, match=r'type "no_such_type" does not exist \(CREATE TABLE bad'):
             await migrate(options_for(empty_database_url))
 
     assert await stored(empty_database_url) == ["good"]

@@ -79,13 +79,13 @@ def test_after_sigterm_it_is_not_ready_but_still_serves_until_a_second_signal(dr
     assert metrics.status_code == 200
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_it_after_the_delay_without_a_stack_trace(
     number: signal.Signals, worker_database_url: str, folder: Path
 ) -> None:
     variables = for_production(worker_database_url)
 
-    with serving(folder=folder, **variables, SHUTDOWN_DELAY_SECONDS="0.2") as running:
+    with serving(folder=folder, module=TALKATIVE, **variables, SHUTDOWN_DELAY_SECONDS="0.2") as running:
         running.signal(number)
         exit_code = running.wait_for_end()
         running.wait_for_event("stopped")
@@ -93,6 +93,28 @@ def test_a_signal_ends_it_after_the_delay_without_a_stack_trace(
     assert exit_code in {0, -number, 128 + number}
     assert time_of(running, "Shutting down") - time_of(running, "draining") >= timedelta(seconds=0.2)
     assert [line for line in running.lines if not line.startswith("{")] == []
+
+
+@pytest.fixture
+def ignored_hang_up() -> Iterator[None]:
+    """As `nohup` does it for the processes that it starts."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+def test_what_was_started_with_nohup_does_not_end_with_its_terminal(
+    ignored_hang_up: None, worker_database_url: str, folder: Path
+) -> None:
+    with serving(folder=folder, **for_production(worker_database_url)) as running:
+        running.signal(signal.SIGHUP)
+        answer = running.client.get("/health/live")
+        running.signal()
+        running.wait_for_event("stopped")
+        running.wait_for_end()
+
+    assert answer.status_code == 200
+    assert [line["signal"] for line in running.named("draining")] == ["SIGTERM"]
 
 
 def test_with_reload_a_changed_file_starts_it_anew(worker_database_url: str, tmp_path: Path) -> None:

@@ -1,16 +1,20 @@
 """What one process finds out about a partner all others know at once; operators have the last word."""
 
 import asyncio
+import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import pytest
+from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
 from app import cli
+from app.cache.circuit_wishes import CircuitWishes, Wish
 from app.cache.redis import Redis, open_redis
 from app.clients.ssrf_guard import UrlRules
+from app.core.identity import service_identity
 from app.resilience.circuit_breaker import BreakerOptions
 from app.resilience.policy import Policy
 from tests.support.commands import STRONG_KEY
@@ -19,7 +23,7 @@ from tests.support.metrics import scrape
 from tests.support.outages import BreakableValkey
 from tests.support.partner import Partner, open_partner
 from tests.support.service import RunningService, run_service
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, happens
 
 # Open for longer than a test takes, unless somebody says otherwise.
 POLICY = Policy(attempts=1, breaker=BreakerOptions(minimum_calls=4, open_seconds=600))
@@ -94,15 +98,6 @@ async def command(redis_url: str, *arguments: str) -> str:
     return await asyncio.to_thread(invoke)
 
 
-async def happens(is_so: Callable[[], Awaitable[bool]]) -> bool:
-    """Whether it does, in a few seconds."""
-    try:
-        await eventually(is_so, within_seconds=5)
-    except TimeoutError:
-        return False
-    return True
-
-
 async def is_listed(redis_url: str) -> bool:
     return "helper" in await command(redis_url, "list")
 
@@ -149,6 +144,19 @@ async def test_operators_open_and_close_it_in_all_processes(fleet: Fleet, valkey
     assert asked_at_last == [True] * 4 + [False] * 6
 
 
+async def test_the_health_report_says_that_it_was_an_operator(
+    fleet: Fleet, valkey: BreakableValkey, no_cache: None
+) -> None:
+    await eventually(lambda: is_listed(valkey.url))
+
+    await command(valkey.url, "open", "helper")
+    await eventually(fleet.none_asks)
+    report = (await fleet.services[0].client.get("/health/ready")).json()
+
+    said = "an operator has forced its circuit open, until `app breakers automatic helper`"
+    assert report["components"]["helper"]["error"] == said
+
+
 async def test_a_process_that_starts_later_obeys_too(fleet: Fleet, valkey: BreakableValkey) -> None:
     await eventually(lambda: is_listed(valkey.url))
     await command(valkey.url, "open", "helper")
@@ -163,7 +171,7 @@ async def test_whoever_did_not_hear_an_operator_learns_it_when_it_hears_again(
     fleet: Fleet, redis: Redis, valkey: BreakableValkey
 ) -> None:
     await eventually(lambda: is_listed(valkey.url))
-    await redis.hset(await only_key(redis, "*:circuits"), "helper", "open")  # and nobody is told
+    await CircuitWishes(redis, prefix=service_identity().key_prefix).change("helper", Wish.OPEN)  # and nobody is told
     was_asking = await fleet.all_ask()
 
     await redis.execute_command("CLIENT", "KILL", "TYPE", "pubsub")  # type: ignore[no-untyped-call] # redis leaves it so
@@ -172,23 +180,49 @@ async def test_whoever_did_not_hear_an_operator_learns_it_when_it_hears_again(
     assert was_asking
 
 
-async def only_key(redis: Redis, pattern: str) -> str:
-    [found] = await redis.keys(pattern)
-    return found.decode() if isinstance(found, bytes) else found
-
-
-async def test_what_redis_has_forgotten_nobody_wants(fleet: Fleet, valkey: BreakableValkey) -> None:
+async def test_what_redis_has_forgotten_it_is_told_again(fleet: Fleet, valkey: BreakableValkey) -> None:
     await eventually(lambda: is_listed(valkey.url))
     await command(valkey.url, "open", "helper")
     await eventually(fleet.none_asks)
 
-    await asyncio.to_thread(valkey.kill)
+    with capture_logs() as lines:
+        await come_back_empty(valkey)
+        is_told = await happens(lambda: is_wanted(valkey.url, "open"))
+        await eventually(fleet.hear_each_other)
     still_obeyed = await fleet.none_asks()
-    await asyncio.to_thread(valkey.start)
+    await fleet.start_one()
+    obeyed_by_all = await happens(fleet.none_asks)
+
+    assert (is_told, still_obeyed, obeyed_by_all) == (True, True, True)
+    assert await fleet.state("forced_open", at=2)
+    assert [line["circuits"] for line in lines if line["event"] == "circuit_wishes_restored"] == [["helper"]]
+    assert [line for line in lines if line["event"] == "circuit_closed"] == []
+
+
+async def test_what_an_operator_has_taken_back_stays_so_when_redis_has_forgotten_it(
+    fleet: Fleet, valkey: BreakableValkey
+) -> None:
+    await eventually(lambda: is_listed(valkey.url))
+    await command(valkey.url, "open", "helper")
+    await eventually(fleet.none_asks)
+    await command(valkey.url, "automatic", "helper")
     await eventually(fleet.all_ask)
 
-    assert still_obeyed
-    await eventually(lambda: is_listed(valkey.url))
+    await come_back_empty(valkey)
+    await eventually(lambda: is_wanted(valkey.url, "automatic"))
+    await eventually(fleet.hear_each_other)
+
+    assert await fleet.all_ask()
+
+
+async def come_back_empty(valkey: BreakableValkey) -> None:
+    await asyncio.to_thread(valkey.kill)
+    await asyncio.to_thread(valkey.start)
+
+
+async def is_wanted(redis_url: str, wish: str) -> bool:
+    listed: dict[str, str] = json.loads(await command(redis_url, "list", "--json"))
+    return listed.get("helper") == wish
 
 
 async def test_without_redis_each_process_finds_out_by_itself(stack: AsyncExitStack, database_url: str) -> None:

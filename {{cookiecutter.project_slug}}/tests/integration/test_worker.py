@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,17 @@ def test_a_job_is_done_soon_after_it_is_enqueued(worker: WorkingApp, url: str) -
     assert [line["event"] for line in lines_of(worker, job_id)] == ["job_succeeded"]
 
 
+def test_a_worker_is_told_of_a_job_and_need_not_look_for_it(databases: Databases, tmp_path: Path) -> None:
+    with (
+        databases.migrated() as url,
+        jobs.tasks_table(url, count=1),
+        working(folder=tmp_path, module=BUSY, **for_production(url), POLL_SECONDS="600") as running,
+    ):
+        wait_until(running.is_ready, what="the worker to be ready")
+        [job_id] = enqueue(url, jobs.Mark(task=1))
+        wait_until(lambda: jobs.job_status(url, job_id) == "succeeded", within_seconds=20, what="its end")
+
+
 def test_every_line_of_a_job_names_it_and_the_request_that_asked_for_it(worker: WorkingApp, url: str) -> None:
     earlier = len(worker.named("job_succeeded"))
     begin_request(request_id="request-0007", trace_id="trace-0007")
@@ -93,13 +105,31 @@ def test_jobs_are_measured_by_name_and_outcome(worker: WorkingApp, url: str) -> 
     def grown(name: str, **labels: str) -> float:
         return after().value(name, **labels) - before.value(name, **labels)
 
-    wait_until(lambda: grown("jobs_finished_total", job="unknown", outcome="failed") == 1, what="the count")
-    wait_until(lambda: after().value("jobs_failed") >= 1, what="the sample of the queue")
+    def is_counted() -> bool:
+        return grown("jobs_finished_total", job="unknown", outcome="failed") == 1
+
+    wait_until(is_counted, within_seconds=20, what="the count")
+    wait_until(lambda: after().value("jobs_failed") >= 1, within_seconds=20, what="the sample of the queue")
     assert grown("jobs_finished_total", job="test.recover", outcome="retried") == 1
     assert grown("jobs_finished_total", job="test.recover", outcome="succeeded") == 1
     assert grown("job_duration_seconds_count", job="test.recover") == 2
     assert after().value("jobs_running") == 0
     assert "test.unlisted" not in after().labels("jobs_finished_total", "job")
+
+
+def test_jobs_that_wait_for_their_next_attempt_are_measured_and_those_that_wait_for_their_time_are_not(
+    worker: WorkingApp, url: str
+) -> None:
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    tried, _timed = jobs.enqueue(url, jobs.Tick(), jobs.Tick(), run_at=tomorrow)
+    execute(url, f"UPDATE procrastinate_jobs SET attempts = 2 WHERE id = {tried}")  # noqa: S608 - an integer
+
+    def measured() -> Scrape:
+        return read(worker.management.get("/metrics").text)
+
+    wait_until(lambda: measured().value("jobs_retrying") > 0, within_seconds=20, what="the sample of the queue")
+    assert measured().value("jobs_retrying") == 1
+    assert measured().value("jobs_waiting") == 0
 
 
 def test_an_operator_can_end_a_running_job(worker: WorkingApp, url: str) -> None:

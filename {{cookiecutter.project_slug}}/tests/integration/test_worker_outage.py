@@ -94,6 +94,15 @@ def test_it_stops_without_its_database(worker: WorkingApp, postgres: BreakablePo
     assert [line for line in worker.lines if not line.startswith("{")] == []
 
 
+def test_before_its_migration_it_says_once_what_to_do(empty_database_url: str, tmp_path: Path) -> None:
+    with working(folder=tmp_path, module=BUSY, **for_production(empty_database_url)) as worker:
+        wait_until(lambda: len(worker.named("worker_hindered")) >= 3, what="the trouble of three of its parts")
+        told = [line["advice"].partition(".")[0] for line in worker.named("schema_missing")]
+
+    assert told == ["Run `app migrate`"]
+    assert [line for line in worker.lines if "SQL" in line] == []
+
+
 def test_it_starts_without_its_database_and_is_not_ready(tmp_path: Path) -> None:
     with working(folder=tmp_path, module=BUSY, **for_production("postgresql://app@/app?host=/nowhere")) as worker:
         ready = worker.management.get("/health/ready")

@@ -28,11 +28,14 @@ def begin(worker: WorkingApp, url: str, *, seconds: float) -> int:
     return job_id
 
 
-def test_what_runs_is_finished_before_it_ends_and_nothing_more_is_fetched(url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_what_runs_is_finished_before_it_ends_and_nothing_more_is_fetched(
+    number: signal.Signals, url: str, tmp_path: Path
+) -> None:
     with working(folder=tmp_path, module=BUSY, **for_production(url)) as worker:
         wait_until(worker.is_ready, what="the worker to be ready")
         running = begin(worker, url, seconds=2)
-        worker.signal()
+        worker.signal(number)
         worker.wait_for_event("draining")
         [late] = enqueue(url, jobs.Mark(task=1))
         exit_code = worker.wait_for_end()

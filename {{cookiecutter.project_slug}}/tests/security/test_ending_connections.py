@@ -91,9 +91,7 @@ async def test_who_does_not_read_the_last_answer_does_not_hold_it_either(running
             await connection.send_for_ever(b"x" * 65_536)
 
 
-async def test_who_reads_slowly_gets_the_whole_answer(
-    running: RunningService, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_who_reads_slowly_gets_the_whole_answer(running: RunningService, monkeypatch: pytest.MonkeyPatch) -> None:
     # Sockets hold a megabyte or more and take the next one at once, so progress is seen in large steps.
     monkeypatch.setattr(connections, "READING_SECONDS", STEP_SECONDS)
     clock, pieces = asyncio.get_running_loop(), []

@@ -1,13 +1,14 @@
 """The real command line, with a worker that does the tests' jobs too, and tries again without delay.
 
-`python -m tests.support.busy_worker worker`. With `TICKING` in the environment it also counts the seconds.
+`python -m tests.support.busy_worker worker`. With `TICKING` in the environment it also counts the seconds; it looks for
+jobs of which nobody told it every `POLL_SECONDS`.
 """
 
 import os
 
 from app import cli
 from app.assembly.jobs import HANDLERS, SCHEDULES
-from app.jobs import attempt
+from app.jobs import attempt, worker
 from app.jobs.handler import Handler, Schedule
 from app.resilience.backoff import Backoff
 from tests.support import jobs
@@ -16,6 +17,7 @@ from tests.support.switched_off import switch_off_what_is_asked
 if __name__ == "__main__":
     switch_off_what_is_asked()
     attempt.RETRY = Backoff(first_seconds=0.01, longest_seconds=0.05)
+    worker.POLL_SECONDS = float(os.environ.get("POLL_SECONDS", worker.POLL_SECONDS))
     HANDLERS += [
         Handler(jobs.Mark, jobs.mark),
         Handler(jobs.Fail, jobs.fail),

@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -153,18 +154,18 @@ def tasks_table(url: str, *, count: int = 0) -> Iterator[None]:
         execute(url, "DROP TABLE tasks, effects")
 
 
-async def enqueue_all(url: str, *jobs: Job) -> list[int]:
+async def enqueue_all(url: str, *jobs: Job, run_at: datetime | None = None) -> list[int]:
     """In one transaction."""
     database = open_database(options_for(url), pool_size=1, wait_seconds=5)
     try:
         async with database.transaction() as session:
-            return [await JobQueue(session).enqueue(job) for job in jobs]
+            return [await JobQueue(session).enqueue(job, run_at=run_at) for job in jobs]
     finally:
         await database.close()
 
 
-def enqueue(url: str, *jobs: Job) -> list[int]:
-    return asyncio.run(enqueue_all(url, *jobs))
+def enqueue(url: str, *jobs: Job, run_at: datetime | None = None) -> list[int]:
+    return asyncio.run(enqueue_all(url, *jobs, run_at=run_at))
 
 
 def select(url: str, query: str) -> list[Any]:

@@ -1,6 +1,7 @@
 """Folders of migrations as other releases would have them."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from app.persistence import migrations
+from tests.support.databases import execute
 
 # Its own sentence, so that nothing depends on what the release's revisions contain.
 REVISION = '''"""{revision}."""
@@ -27,6 +29,18 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.execute("DROP TABLE {revision}")
 '''
+
+
+def overtake(url: str, revisions: Sequence[str]) -> None:
+    """Leave the table as a newer release would: its revision stands in place of the older one of its branch."""
+    if "service_9999" in revisions:
+        execute(url, "DELETE FROM alembic_version")
+    write_down(url, revisions)
+
+
+def write_down(url: str, revisions: Sequence[str]) -> None:
+    """As if they had been run."""
+    execute(url, *(f"INSERT INTO alembic_version VALUES ('{revision}')" for revision in revisions))  # noqa: S608 - our own words
 
 
 class Release:

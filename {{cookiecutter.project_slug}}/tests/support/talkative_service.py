@@ -6,6 +6,7 @@ line of source, which tracebacks show, holds it.
 
 import asyncio
 import logging
+import os
 from typing import Annotated
 
 import structlog
@@ -14,6 +15,7 @@ from fastapi import APIRouter, Header, Request
 from app import cli
 from app.assembly.routes import ROUTERS
 from app.core.errors import NotFound
+from app.observability import log_output
 from app.observability.context import bind_caller
 from app.security.principal import Principal
 from app.security.public import public
@@ -100,5 +102,6 @@ async def miss() -> None:
 
 if __name__ == "__main__":
     switch_off_what_is_asked()
+    log_output.MOST_LINES = int(os.environ.get("MOST_LINES", log_output.MOST_LINES))
     ROUTERS.append(router)
     cli.main()

@@ -31,10 +31,19 @@ async def until(is_so: Callable[[], bool], *, within_seconds: float = 10) -> Non
     await eventually(check, within_seconds=within_seconds)
 
 
-async def comes_true(is_so: Callable[[], bool], *, within_seconds: float) -> bool:
+async def happens(is_so: Callable[[], Awaitable[bool]], *, within_seconds: float = 5) -> bool:
     """Whether it did in time, for a test that claims so."""
     try:
-        await until(is_so, within_seconds=within_seconds)
+        await eventually(is_so, within_seconds=within_seconds)
     except TimeoutError:
         return False
     return True
+
+
+async def comes_true(is_so: Callable[[], bool], *, within_seconds: float) -> bool:
+    """The same for what need not be awaited."""
+
+    async def check() -> bool:
+        return is_so()
+
+    return await happens(check, within_seconds=within_seconds)

@@ -172,9 +172,9 @@ async def test_the_newest_of_the_least_important_gives_way_to_a_more_important_o
 async def test_whoever_waits_for_too_long_is_sent_away_and_nobody_else() -> None:
     clock = Clock()
     async with full_gate(places=3, clock=clock) as gate:
-        [early] = await line_up(gate, AUTHENTICATED)
+        [early] = await line_up(gate, ANONYMOUS)
         clock.advance(NEVER / 2)
-        [late] = await line_up(gate, ANONYMOUS)
+        [late] = await line_up(gate, AUTHENTICATED)
         clock.advance(NEVER / 2)
 
         gate.sweep()
@@ -183,6 +183,36 @@ async def test_whoever_waits_for_too_long_is_sent_away_and_nobody_else() -> None
         assert isinstance(early.exception(), Overloaded)
         assert not late.done()
         late.cancel()
+
+
+async def test_nobody_joins_a_line_whose_first_has_waited_for_half_of_the_time() -> None:
+    clock = Clock()
+    async with full_gate(places=3, clock=clock) as gate:
+        [first] = await line_up(gate, AUTHENTICATED)
+        clock.advance(NEVER / 2 - 1)
+        [second] = await line_up(gate, AUTHENTICATED)
+        clock.advance(2)
+
+        for priority in Priority:
+            with pytest.raises(Overloaded):
+                await gate.wait(priority)
+
+        assert [first.done(), second.done()] == [False, False]
+        first.cancel()
+        second.cancel()
+
+
+async def test_the_more_important_do_not_mind_how_long_others_wait() -> None:
+    clock = Clock()
+    async with full_gate(places=3, clock=clock) as gate:
+        [anonymous] = await line_up(gate, ANONYMOUS)
+        clock.advance(NEVER / 2 + 1)
+
+        [known] = await line_up(gate, AUTHENTICATED)
+
+        assert [anonymous.done(), known.done()] == [False, False]
+        anonymous.cancel()
+        known.cancel()
 
 
 async def test_time_alone_sends_the_last_one_away() -> None:

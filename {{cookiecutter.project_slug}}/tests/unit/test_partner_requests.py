@@ -18,6 +18,7 @@ def test_a_path_below_the_partners_address_is_taken(path: str) -> None:
         "/./a",
         "/%2e%2E/a",
         "/.%2e",
+        "/a?b=1",
         "/a#b",
         "/a\\b",
         "/a\nb",
@@ -35,11 +36,12 @@ def test_a_path_without_a_slash_is_the_programmers_mistake(path: str) -> None:
         checked_path(path)
 
 
-def test_so_is_a_query_in_a_path_and_the_message_does_not_repeat_it() -> None:
-    with pytest.raises(ValueError, match="give a query as `query=`") as refused:
+def test_whoever_puts_a_query_into_a_path_is_told_where_it_belongs_and_it_is_not_repeated() -> None:
+    with pytest.raises(PathRefused, match="Give a query as `query=`") as refused:
         checked_path("/quote?token=secret")
 
-    assert "secret" not in str(refused.value)
+    assert "question mark" in str(refused.value)
+    assert "secret" not in f"{refused.value} {refused.value.__notes__}"
 
 
 def test_identical_requests_are_equal_and_others_are_not() -> None:

@@ -39,12 +39,25 @@ def test_its_variables_are_named_after_its_section(monkeypatch: pytest.MonkeyPat
         ("https://", "must begin with http:// or https:// and name a host"),
         ("https://user:secret@helper.example", "must hold neither a user nor a query"),
         ("https://helper.example/?key=secret", "must hold neither a user nor a query"),
-        ("https://helper.example:port", "is not a URL"),
+        ("https://helper.example:port", "is not a URL; write it like"),
+        ("https://helper.example:99999", "is not a URL; write it like"),
+        ("https://[::1", "is not a URL; write it like"),
+        ("https://hel per.example", "has a space or a line break in it"),
+        ("https://helper\n.example", "has a space or a line break in it"),
     ],
 )
 def test_an_address_that_could_not_work_is_refused(url: str, sentence: str) -> None:
     with pytest.raises(ValidationError, match=sentence):
         settings_with(url=url)
+
+
+@pytest.mark.parametrize("key", ["two\nlines", "line\r", "nothing\0more", "tab\t", "schlüssel", "end\x7f"])
+def test_a_key_that_no_header_may_have_is_refused_in_a_sentence_that_does_not_show_it(key: str) -> None:
+    with pytest.raises(ValidationError, match="no header may have") as refused:
+        settings_with(url="https://helper.example", api_key=key)
+
+    [detail] = refused.value.errors()
+    assert key not in detail["msg"]
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,19 @@ def put_into_dotenv(folder: Path, _patch: pytest.MonkeyPatch, value: str) -> Non
     (folder / ".env").write_text(f"SENTRY_RELEASE={value}\n")
 
 
+NO_HOSTS = ("https://api.example.com", "api.example.com:443", "api.example.com/", ".example.com", "*example.com", "::1")
+NO_ORIGINS = (
+    "nonsense",
+    "x.example",
+    "https://x.example/",
+    "https://x.example/app",
+    "https://X.example",
+    "https://x.example:443",
+    "http://x.example:80",
+    "null",
+)
+
+
 STRONGEST_FIRST = [put_into_environment, put_into_named_file, put_into_secrets_folder, put_into_dotenv]
 
 
@@ -100,9 +113,9 @@ def test_an_empty_value_counts_as_unset(folder: Path, monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize(
     ("written", "meant"),
-    [("a.example", ["a.example"]), (" a.example , b.example,, ", ["a.example", "b.example"]), (",", [])],
+    [("10.0.0.1", ["10.0.0.1"]), (" 10.0.0.1 , 10.0.0.2,, ", ["10.0.0.1", "10.0.0.2"]), (",", [])],
 )
-@pytest.mark.parametrize("name", ["ALLOWED_HOSTS", "CORS_ORIGINS"])
+@pytest.mark.parametrize("name", ["ALLOWED_HOSTS", "TRUSTED_PROXIES"])
 def test_lists_are_written_with_commas(
     name: str, written: str, meant: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,9 +125,49 @@ def test_lists_are_written_with_commas(
 
     lists = {
         "ALLOWED_HOSTS": settings.allowed_hosts,
-        "CORS_ORIGINS": settings.cors.origins,
+        "TRUSTED_PROXIES": settings.trusted_proxies,
     }
     assert lists[name] == meant
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        *(("ALLOWED_HOSTS", value, "is no host name: write it without scheme, port and path") for value in NO_HOSTS),
+        *(("CORS_ORIGINS", value, "is no origin: write scheme and host in lower case") for value in NO_ORIGINS),
+    ],
+)
+def test_what_no_request_could_ever_match_is_refused(
+    name: str, value: str, sentence: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+
+    with pytest.raises(ConfigurationError) as refused:
+        load_settings()
+
+    [problem] = refused.value.problems
+    assert problem.startswith(f"{name}: {value!r} {sentence}")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("ALLOWED_HOSTS", value) for value in ("*", "API.example.com", "*.example.com", "my_service", "[::1]")),
+        *(
+            ("CORS_ORIGINS", value)
+            for value in ("*", "https://x.example", "http://[::1]:3000", "https://x.example:444")
+        ),
+        ("CORS_ORIGINS", "capacitor://localhost"),
+    ],
+)
+def test_what_requests_can_match_is_accepted(
+    name: str, value: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+
+    settings = load_settings()
+
+    assert {"ALLOWED_HOSTS": settings.allowed_hosts, "CORS_ORIGINS": settings.cors.origins}[name] == [value]
 
 
 @pytest.mark.parametrize("name", ["DATABASE", "REDIS", "LOG", "SENTRY", "DOCS", "CORS", "SHUTDOWN", "MANAGEMENT"])

@@ -1,7 +1,7 @@
 """What a process was told about a circuit it does not tell on, and what it could not read it reads again."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Mapping
 
 import orjson
 import pytest
@@ -43,8 +43,11 @@ class BrokenWishes(CircuitWishes):
         self.failure = failure
         self.times_read = 0
 
-    async def introduce(self, names: Iterable[str]) -> None:
+    async def introduce(self, names: Collection[str]) -> None:
         pass
+
+    async def remind(self, wishes: Mapping[str, Wish]) -> list[str]:  # noqa: ARG002 - it has nothing to keep
+        return []
 
     async def read(self) -> dict[str, Wish]:
         self.times_read += 1

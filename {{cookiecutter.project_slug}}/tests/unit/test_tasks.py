@@ -1,9 +1,11 @@
 """A task is ended: it is over when `end` returns, whatever became of it, and nobody is held who is to go."""
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 
+from app.core import tasks
 from app.core.tasks import end
 
 
@@ -36,6 +38,22 @@ async def test_what_it_died_of_stops_nobody_from_closing_the_rest() -> None:
     await end(None)
 
     assert isinstance(task.exception(), ZeroDivisionError)
+
+
+async def test_a_swallowed_cancellation_is_said_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "CLEANING_UP_SECONDS", 0.01)
+
+    async def swallow() -> None:
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(swallow())
+    await asyncio.sleep(0)
+
+    await asyncio.wait_for(end(task), timeout=10)
+
+    assert task.cancelled()
 
 
 async def test_whoever_is_cancelled_meanwhile_goes() -> None:

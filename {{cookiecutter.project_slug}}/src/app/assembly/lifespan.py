@@ -12,6 +12,7 @@ from app.assembly.management import serve_management
 from app.core.identity import service_identity
 from app.health.draining import Draining
 from app.health.report import Health
+from app.health.watching import watching
 from app.observability.instruments import Instruments
 from app.resources import open_resources
 from app.settings import Settings
@@ -36,7 +37,10 @@ def lifespan_of(settings: Settings, instruments: Instruments, draining: Draining
                 open_caller_limits(settings, resources) as caller_limits,
             ):
                 health = Health(resources.checks, draining=draining, metrics=instruments.metrics)
-                async with serve_management(settings, health=health, metrics=instruments.metrics) as port:
+                async with (
+                    watching(health),
+                    serve_management(settings, health=health, metrics=instruments.metrics) as port,
+                ):
                     app.state.management_port = port
                     log.info("started", release=service_identity().release, environment=settings.environment)
                     yield {

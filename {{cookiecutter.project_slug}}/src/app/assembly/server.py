@@ -6,6 +6,7 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import Context
 from math import ceil
 from types import FrameType
 from typing import Any
@@ -15,6 +16,7 @@ import uvicorn
 
 from app.assembly.application import create_app
 from app.assembly.ending import end_within
+from app.assembly.hanging_up import hang_up
 from app.assembly.instruments import open_log
 from app.assembly.sockets import listen
 from app.health.draining import Draining
@@ -92,7 +94,10 @@ class DrainingServer(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """uvicorn repeats the signal at the end, which ends the process at once: the log must be written before."""
         with super().capture_signals():
+            before = {number: signal.signal(number, self.handle_exit) for number in hang_up()}
             yield
+            for number, handler in before.items():
+                signal.signal(number, handler)
             STDOUT.drain()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -103,7 +108,8 @@ class DrainingServer(uvicorn.Server):
             return
         self.draining.begin()
         # Nothing else in here: the signal may have interrupted a line of the log, and whoever writes it holds a lock.
-        asyncio.get_running_loop().call_soon_threadsafe(self.drain, sig, frame)
+        # And not in the context of the request that it has interrupted.
+        asyncio.get_running_loop().call_soon_threadsafe(self.drain, sig, frame, context=Context())
 
     def drain(self, sig: int, frame: FrameType | None) -> None:
         """Say so, and stop after the delay."""

@@ -9,6 +9,7 @@ from dataclasses import replace
 import structlog
 
 from app.assembly.ending import end_within
+from app.assembly.hanging_up import hang_up
 from app.assembly.instruments import open_instruments
 from app.assembly.jobs import HANDLERS, SCHEDULES
 from app.assembly.management import serve_management
@@ -16,6 +17,7 @@ from app.assembly.sockets import listen
 from app.core.identity import service_identity
 from app.health.draining import Draining
 from app.health.report import Health
+from app.health.watching import watching
 from app.jobs.worker import Worker
 from app.observability.instruments import Instruments
 from app.observability.metrics import JobMetrics
@@ -51,7 +53,7 @@ async def work_until_stopped(settings: Settings, instruments: Instruments) -> No
             open_worker(settings, resources, instruments) as worker,
         ):
             health = Health([*resources.checks, worker.check], draining=draining, metrics=instruments.metrics)
-            async with serve_management(settings, health=health, metrics=instruments.metrics):
+            async with watching(health), serve_management(settings, health=health, metrics=instruments.metrics):
                 stop_on_signals(draining, worker.stop)
                 log.info("started", release=service_identity().release, environment=settings.environment)
                 await worker.run(grace_seconds=settings.shutdown.grace_seconds)
@@ -91,5 +93,5 @@ def stop_on_signals(draining: Draining, stop: Callable[[], None]) -> None:
         draining.begin()
         stop()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, *hang_up()):
         asyncio.get_running_loop().add_signal_handler(number, on_signal, number)

@@ -46,7 +46,7 @@ class Broadcast:
         self.redis = redis
         self.channel = f"{prefix}broadcast:{number_of(redis)}"
         self.sender = token_hex(8).encode()
-        self.gauge = metrics.broadcast_heard
+        self.gauge = metrics.cache.broadcast_heard
         self.handlers: dict[bytes, list[Handler]] = {}
         self.gap_handlers: list[GapHandler] = []
         self.failures = 0

@@ -1,4 +1,26 @@
-"""The one door to what is remembered: in this process first, in Redis second; what is in neither is loaded."""
+"""The one door to what is remembered: in this process first, in Redis second; what is in neither is loaded.
+
+    get ─▶ memory ──── fresh ──────────────────────────────────▶ the value
+             │    └─── stale, and may be served while it is ───▶ the old value, and a new one in the background:
+             │         loaded anew                               `refresh`, which begins at "one flight"
+             ▼ neither
+           one flight for each key: of all callers in this process one goes on, the others wait for what it finds
+             ▼
+           Redis ───── has it ─────────────────────────────────▶ the value, now in memory too
+             ▼ has not: one process takes the lock, the others wait for what it writes (`finding.py`)
+           load ────── works ──────────────────────────────────▶ the new value, now in memory and Redis too
+             ▼ fails, or takes longer than the caller may wait
+           memory ──── has an old one that may stand in ───────▶ that, marked as stale; after a failure nobody tries
+             ▼                                                   again for a second
+           the error
+
+How old is too old for which of these a kind's `Lifetime` says (`kinds.py`). What has changed is taken back by its tags:
+here at once, in other processes by a message (`invalidation.py`).
+
+A *gap* is a time in which such messages may have been missed: there is one whenever this process begins to listen, or
+does so again (`broadcast.py`). After it everything in memory is in *doubt*: nobody knows whether it was taken back, so
+Redis is asked, which knows, and until then the value in memory is only better than an error.
+"""
 
 import asyncio
 import time
@@ -25,13 +47,14 @@ V = TypeVar("V")
 
 log = structlog.get_logger()
 
-# After a failure, for so long nobody tries to load what there is an old value of.
+# After a failure nobody tries for so long to load what there is an old value of.
 REFRESH_AGAIN_SECONDS = 1.0
 
 # A load in the background has no caller whose deadline would end it.
 REFRESH_SECONDS = 30.0
 
-# In the background of each kind at once: as many as two pools of connections have. The next caller begins the others.
+# Of each kind, in the background, at once: twice the connections that DATABASE_POOL_SIZE gives a process by default. It
+# does not follow that setting, so look at it when you change the other. What is left over the next caller begins.
 MOST_REFRESHES = 20
 
 # Why a value cannot be loaded, if that is no mistake of ours.
@@ -106,14 +129,14 @@ class Cache:
         return Found(entry.value, is_stale)
 
     async def find(self, wanted: Wanted[V]) -> Found[V]:
-        """Together with whoever else wants it; an old value if it was tried in vain just now, or is so now."""
-        if found := self.old_value(wanted, is_tried=True):
+        """A value that memory may not serve by itself. An old one if that fails, or has just failed."""
+        if self.is_put_off(wanted) and (found := self.old_value(wanted)):
             return found
         try:
             with Deadline(remaining() - SECONDS_TO_GO_ON):
                 found = await self.find_together(wanted)
         except FAILURES:
-            if found := self.old_value(wanted, is_tried=False):
+            if found := self.old_value(wanted):
                 return found
             self.count(wanted.kind, "failed")
             raise
@@ -121,30 +144,37 @@ class Cache:
         return found
 
     async def find_together(self, wanted: Wanted[V]) -> Found[V]:
-        """Only what fails is put off: of a caller who has no more time, those who have some learn nothing."""
+        """One search for all who want it now. If it fails it is put off.
+
+        A caller whose time is up leaves in the middle, which is no failure: others may have the time, and go on.
+        """
         try:
             return await self.flight.run(wanted.key, partial(self.finding.find, wanted, is_stale_enough=True))
         except FAILURES:
             self.put_off(wanted)
             raise
 
-    def old_value(self, wanted: Wanted[V], *, is_tried: bool) -> Found[V] | None:
-        """What is better than an error, if this is one or would be one."""
-        entry, now = self.memory.get(wanted.key), self.clock()
-        if entry is None or not entry.is_fallback(now) or (is_tried and now >= entry.try_at):
+    def old_value(self, wanted: Wanted[V]) -> Found[V] | None:
+        """What memory has, if it is not too old to stand in for a value that cannot be had."""
+        entry = self.memory.get(wanted.key)
+        if entry is None or not entry.is_fallback(self.clock()):
             return None
         self.count(wanted.kind, "stale")
         return Found(entry.value, is_stale=True)
 
     def put_off(self, wanted: Wanted[V]) -> None:
-        """Do not try again with each call."""
+        """It has failed: do not try again with each call while there is an old value."""
         if entry := self.memory.get(wanted.key):
             entry.try_at = self.clock() + REFRESH_AGAIN_SECONDS
 
-    def refresh(self, wanted: Wanted[V]) -> None:
-        """In the background, unless that is under way or was tried just now, or many of its kind are under way."""
+    def is_put_off(self, wanted: Wanted[V]) -> bool:
+        """Whether it has failed so lately that it would fail again."""
         entry = self.memory.get(wanted.key)
-        if wanted.key in self.refreshing or (entry is not None and self.clock() < entry.try_at):
+        return entry is not None and self.clock() < entry.try_at
+
+    def refresh(self, wanted: Wanted[V]) -> None:
+        """Load it anew in the background, unless somebody does, it has just failed, or many of its kind are loaded."""
+        if wanted.key in self.refreshing or self.is_put_off(wanted):
             return
         if sum(key.startswith(wanted.kind.prefix) for key in self.refreshing) >= MOST_REFRESHES:
             return
@@ -152,6 +182,7 @@ class Cache:
         task.add_done_callback(lambda _: self.refreshing.pop(wanted.key, None))
 
     async def load_anew(self, wanted: Wanted[V]) -> None:
+        """Never fails: nobody waits for it, and the old value is still there."""
         try:
             async with asyncio.timeout(REFRESH_SECONDS):
                 await self.flight.run(wanted.key, partial(self.finding.find, wanted, is_stale_enough=False))
@@ -163,13 +194,13 @@ class Cache:
             log.exception("cache_refresh_failed", kind=wanted.kind.name)
 
     def forget(self, tags: Collection[str]) -> None:
-        """Here, also what is on its way."""
+        """What carries one of these tags, in this process: it is dropped, and what is on its way is not kept."""
         self.memory.drop_tagged(tags)
         for key in self.finding.outdate(tags):
             self.flight.forget(key)
 
     def doubt(self) -> None:
-        """Invalidations may have been missed: what is remembered here is only better than an error."""
+        """There was a gap: everything here may be out of date, and what is on its way as well."""
         self.memory.doubt_all()
         for key in self.finding.outdate(None):
             self.flight.forget(key)

@@ -1,4 +1,14 @@
-"""Finds a value that this process does not remember: in Redis, or where it comes from."""
+"""Finds a value that this process does not remember: in Redis, or where it comes from.
+
+    find ─▶ `seek`: read Redis ── good enough ─────────────────▶ `accept`: the value
+              ▲  │ not there, or too old
+              │  ▼
+              │ take its lock in Redis ── taken, or waited for LOCK_SECONDS ──▶ a `Permit`: `load`, then `keep`
+              │  │ another process has it
+              └──┘ POLL_SECONDS later
+
+Without Redis, and with one that fails, the permit is given at once.
+"""
 
 import asyncio
 import time
@@ -23,7 +33,10 @@ POLL_SECONDS = 0.05
 
 @dataclass(frozen=True)
 class Permit:
-    """To load a value: with the marks that its tags had before, if Redis may have it, and the lock, if one was got."""
+    """To load a value. `marks` are those that its tags had in Redis before; without them it is not written there.
+
+    `holder` is the name in which the lock is held, if it is.
+    """
 
     marks: Mapping[str, bytes] | None = None
     holder: str | None = None
@@ -47,12 +60,15 @@ class Finding:
         self.invalidation = invalidation
         self.value_bytes = value_bytes
         self.clock = clock
-        self.loads = metrics.cache_loads
-        self.redis_failures = metrics.cache_redis_failures
+        self.loads = metrics.cache.loads
+        self.redis_failures = metrics.cache.redis_failures
         self.under_way: set[Wanted[Any]] = set()
 
     async def find(self, wanted: Wanted[V], *, is_stale_enough: bool) -> Found[V]:
-        """A stale value only if it is to be served while it is loaded anew, and only if that is enough."""
+        """What Redis has, or a new value. Raises what its `load` raises.
+
+        With `is_stale_enough` also a stale one of Redis, if its kind may be served while it is loaded anew.
+        """
         self.under_way.add(wanted)
         try:
             found = await self.seek_shared(wanted, is_stale_enough=is_stale_enough)
@@ -61,7 +77,7 @@ class Finding:
             self.under_way.discard(wanted)
 
     def outdate(self, tags: Collection[str] | None) -> list[str]:
-        """What is under way with one of these tags is not remembered; its keys. `None` stands for all tags."""
+        """What is under way with one of these tags will not be remembered. Its keys. `None` stands for all tags."""
         outdated = [wanted for wanted in self.under_way if tags is None or not set(tags).isdisjoint(wanted.tags)]
         for wanted in outdated:
             wanted.is_outdated = True
@@ -79,6 +95,7 @@ class Finding:
             return Permit()
 
     async def seek(self, shared: SharedEntries, wanted: Wanted[V], *, is_stale_enough: bool) -> Found[V] | Permit:
+        """Until it is there, or the lock is ours, or whoever has the lock takes too long."""
         holder = token_hex(8)
         waits_until = time.monotonic() + LOCK_SECONDS
         while True:
@@ -111,6 +128,7 @@ class Finding:
         return Found(value, is_stale)
 
     async def load(self, wanted: Wanted[V], permit: Permit) -> Found[V]:
+        """A new value, from where it comes from. Gives the lock back, whatever happens."""
         try:
             value = await wanted.load()
             self.loads.labels(wanted.kind.name, "provider").inc()
@@ -122,7 +140,7 @@ class Finding:
                     await self.shared.unlock(wanted.key, permit.holder)
 
     async def keep(self, wanted: Wanted[V], value: V, permit: Permit) -> None:
-        """Unless it is too large, or somebody has changed it meanwhile."""
+        """In Redis and in memory, unless it is too large, or somebody has changed it meanwhile."""
         lifetime, text = wanted.kind.lifetime_of(value), wanted.kind.encode(value)
         if lifetime.hard <= 0 or len(text) > self.value_bytes:
             return
@@ -132,7 +150,7 @@ class Finding:
             self.remember(wanted, entry)
 
     async def share(self, wanted: Wanted[V], text: bytes, permit: Permit, *, fresh: float, hard: float) -> bool:
-        """Whether nobody has changed it, as far as Redis knows."""
+        """Write it to Redis. Whether nobody has changed it meanwhile, as far as Redis knows."""
         if self.shared is None or permit.marks is None:
             return True
         try:

@@ -41,7 +41,9 @@ def main() -> None:
     except (CheckFailed, NotFound, Conflict) as error:
         fail(str(error), FAILED)
     except Unavailable as error:
-        fail(redact_text(f"{error} ({error.__cause__ or type(error).__name__})"), SERVER_UNREACHABLE)
+        from app.cli.unreachable import in_a_sentence
+
+        fail(redact_text(in_a_sentence(error)), SERVER_UNREACHABLE)
 
 
 def fail(message: str, exit_code: int) -> None:

@@ -30,7 +30,7 @@ def list_breakers(*, as_json: AsJson = False) -> None:
 
     Whether an automatic one is open each process decides for itself: see its metric `circuit_state`.
     """
-    wanted = with_wishes(lambda wishes, _broadcast: wishes.read())
+    wanted = with_wishes(lambda wishes, _broadcast: wishes.known())
     if as_json:
         print(json.dumps(wanted, indent=2))  # noqa: T201 - the command's output
         return

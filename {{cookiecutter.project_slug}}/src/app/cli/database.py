@@ -1,10 +1,15 @@
 """The database as the operators' commands use it: opened, its schema checked, closed again."""
 
 import asyncio
+import logging
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
+import structlog
+
+from app.observability.logging import console_processors
 from app.persistence.database import Database, open_database
 from app.persistence.schema_check import SchemaCheck
 from app.resources import connection_options
@@ -20,6 +25,7 @@ def with_database(action: Callable[[Database], Awaitable[T]]) -> T:
         async with opened_database(load_settings()) as database:
             return await action(database)
 
+    log_to_stderr()
     return asyncio.run(run())
 
 
@@ -33,3 +39,12 @@ async def opened_database(settings: Settings) -> AsyncIterator[Database]:
         yield database
     finally:
         await database.close()
+
+
+def log_to_stderr() -> None:
+    """What a command prints is for scripts. Its troubles are told in a sentence, so only errors are logged."""
+    structlog.configure(
+        processors=[structlog.processors.add_log_level, *console_processors()],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )

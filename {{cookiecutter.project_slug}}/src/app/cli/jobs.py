@@ -67,20 +67,26 @@ def cells(job: "JobView") -> tuple[str, ...]:
 @commands.command()
 def retry(
     job_id: Annotated[
-        int | None, typer.Argument(min=1, max=LARGEST_ID, help="A failed job; or use --all-failed.")
+        int | None,
+        typer.Argument(min=1, max=LARGEST_ID, help="One that failed; or use --all-failed, --all-retrying."),
     ] = None,
     *,
-    all_failed: Annotated[bool, typer.Option("--all-failed", help="Every failed job.")] = False,
+    all_failed: Annotated[bool, typer.Option("--all-failed", help="Every job that was given up.")] = False,
+    all_retrying: Annotated[
+        bool, typer.Option("--all-retrying", help="Every job that failed and waits for its next attempt.")
+    ] = False,
     name: OfName = None,
 ) -> None:
-    """Let failed jobs run again, with all their attempts."""
-    if (job_id is None) != all_failed or (name and not all_failed):
-        raise typer.BadParameter("give either the id of one job, or --all-failed (and --name, if you like)")
+    """Let jobs that failed run again now, with all their attempts."""
+    is_all = all_failed or all_retrying
+    if (job_id is None) != is_all or (name and not is_all):
+        wanted = "give either the id of one job, or --all-failed, --all-retrying or both (and --name, if you like)"
+        raise typer.BadParameter(wanted)
     if job_id is None:
-        count = operate(lambda queue: queue.retry_all(name=name))
+        count = operate(lambda queue: queue.retry_all(failed=all_failed, retrying=all_retrying, name=name))
         if not count:
-            raise NotFound("There is no failed job to retry.")
-        say(f"{count} failed job(s) will be run again.")
+            raise NotFound("There is no such job to retry.")
+        say(f"{count} job(s) will be run again.")
     else:
         operate(lambda queue: queue.retry(job_id))
         say(f"Job {job_id} will be run again.")
@@ -100,7 +106,10 @@ def cancel(job_id: JobId) -> None:
 
 @commands.command()
 def stats(*, as_json: AsJson = False) -> None:
-    """Count jobs by name and status."""
+    """Count jobs by name and status.
+
+    Those that wait are due, or wait for their time or for their next attempt: `app jobs list` says until when.
+    """
     from app.jobs.operations import Status
 
     found = operate(lambda queue: queue.stats())

@@ -31,14 +31,14 @@ class CircuitEvents:
         """Tell of it from now on."""
         breaker.listeners.append(self.tell)
         for state in CircuitState:
-            self.metrics.circuit_state.labels(breaker.name, state).set_function(partial(is_in, breaker, state))
+            self.metrics.circuits.state.labels(breaker.name, state).set_function(partial(is_in, breaker, state))
 
     def tell(self, change: Change) -> None:
         """A listener of each."""
         write = log.warning if change.after is CircuitState.OPEN else log.info
         write(EVENTS[change.after], circuit=change.name, cause=change.cause, before=change.before)
         if change.after is CircuitState.OPEN:
-            self.metrics.circuit_openings.labels(change.name, change.cause).inc()
+            self.metrics.circuits.openings.labels(change.name, change.cause).inc()
 
 
 def is_in(breaker: CircuitBreaker, state: CircuitState) -> bool:

@@ -25,7 +25,7 @@ from app.clients.ssrf_guard import UrlRules
 from app.clients.url_client import UrlClient
 from app.core.checks import Check, CheckFailed
 from app.observability.metrics import PartnerMetrics
-from app.resilience.circuit_breaker import CircuitOpen
+from app.resilience.circuit_breaker import CircuitOpen, CircuitState
 from app.resilience.policy import Guard, Policy
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ MOST_BYTES = 1_048_576
 
 # Of URLs from data, all receivers together.
 MOST_URL_CONNECTIONS = 100
+
+FORCED_OPEN = "an operator has forced its circuit open, until `app breakers automatic {name}`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +149,14 @@ class Clients:
     async def probe(self, name: str) -> None:
         """Raises `CheckFailed`."""
         client = self.clients.get(name)
+        if client is None:
+            return
+        breaker = client.calls.guard.breaker
         try:
-            if client:
-                client.calls.guard.breaker.refuse_if_open()
+            breaker.refuse_if_open()
         except CircuitOpen:
-            raise CheckFailed("its circuit is open") from None
+            is_forced = breaker.state is CircuitState.FORCED_OPEN
+            raise CheckFailed(FORCED_OPEN.format(name=name) if is_forced else "its circuit is open") from None
 
 
 @cache

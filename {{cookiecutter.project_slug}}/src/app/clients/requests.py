@@ -20,10 +20,14 @@ OUTSIDE_OF_PATHS = frozenset("?#\\")
 
 
 class PathRefused(InvalidRequest):
-    """Somebody put something into a path that would make another path of it."""
+    """Somebody put something into a path that would make another path of it: unhandled it becomes a 422."""
 
     def __init__(self) -> None:
-        super().__init__("A name in this request cannot be asked for: it holds a slash, dots alone or the like.")
+        super().__init__(
+            "A name in this request cannot be asked for: it holds a slash, a question mark, dots alone or the like."
+        )
+        # In a traceback: for whoever wrote the call.
+        self.add_note("Give a query as `query=`, and percent-encode values in a path.")
 
 
 def request_for(
@@ -40,8 +44,15 @@ def request_for(
 
 
 def checked_path(path: str) -> str:
-    """Raises `PathRefused` for what leads elsewhere; values that may hold anything are percent-encoded first."""
+    """Raises `PathRefused` for what leads elsewhere, and `ValueError` for what does not begin with `/`.
+
+    Values that may hold anything are percent-encoded first: `f"/items/{quote(name, safe='')}"`. A query is no part of
+    it. One is refused like all else that a value may bring along, because nobody can tell the two apart: whoever calls
+    us must not be able to make a crash of it.
+    """
+    if not path.startswith("/"):
+        raise ValueError("A path begins with /, and is added to the partner's address.")
     segments = set(path.lower().replace("%2e", ".").split("/"))
-    if not path.startswith("/") or DOTS & segments or OUTSIDE_OF_PATHS & set(path) or not path.isprintable():
+    if DOTS & segments or OUTSIDE_OF_PATHS & set(path) or not path.isprintable():
         raise PathRefused
     return path

@@ -1,7 +1,8 @@
 """The circuits of this process: what they tell other processes, and what others and operators tell them.
 
 A circuit that opens is told to all other processes at once, and no call asks Redis for it. Without Redis each process
-finds out by itself, and nobody can force a circuit.
+finds out by itself, and nobody can force a circuit. A Redis that came back empty is told again what operators want, by
+the first process that finds it so.
 """
 
 import asyncio
@@ -90,6 +91,9 @@ class SharedBreakers:
     async def catch_up(self, wishes: CircuitWishes) -> None:
         """If they cannot be read, what was wanted last is still the best guess. Raises `WishesUnavailable`."""
         await wishes.introduce(self.names)
+        if forgotten := await wishes.remind(self.wanted):
+            log.warning("circuit_wishes_restored", circuits=sorted(forgotten))
+            await self.broadcast.publish(WISHES_CHANGED, b"")  # to those that started meanwhile and know nothing
         self.wanted = await wishes.read()
         for breaker in self.breakers.values():
             self.obey(breaker)

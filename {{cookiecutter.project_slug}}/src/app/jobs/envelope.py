@@ -7,6 +7,9 @@ from pydantic import BaseModel, ValidationError
 from app.jobs.job import Job
 from app.observability.context import context_to_carry
 
+# The library sorts jobs into queues. There is one, and every worker takes from all.
+QUEUE = "default"
+
 
 class Envelope(BaseModel):
     """The payload of a row in the queue. `due` tells which time a scheduled job is for, in seconds since 1970."""

@@ -18,8 +18,6 @@ class Job(BaseModel):
     name: ClassVar[str]
     """Fixed for ever, such as `reports.send`: jobs wait under it while a deploy renames the class."""
 
-    queue: ClassVar[str] = "default"
-
     max_attempts: ClassVar[int] = 10
     """How often it is run before it is given up; a worker that dies in the middle counts as well."""
 

@@ -43,7 +43,10 @@ RETRY = sql("""
     UPDATE procrastinate_jobs SET status = 'todo', attempts = 0, scheduled_at = NULL, worker_id = NULL
     WHERE id IN (
         SELECT id FROM procrastinate_jobs
-        WHERE status = 'failed' AND (CAST(:job AS bigint) IS NULL OR id = :job)
+        WHERE (
+            (status = 'failed' AND :failed) OR (status = 'todo' AND attempts > 0 AND scheduled_at > now() AND :retrying)
+        )
+            AND (CAST(:job AS bigint) IS NULL OR id = :job)
             AND (CAST(:name AS text) IS NULL OR task_name = :name)
         LIMIT :batch FOR UPDATE
     )
@@ -97,15 +100,23 @@ class Operations:
         return [view(row) for row in await self.rows(LIST, status=stored, name=name, limit=limit)]
 
     async def retry(self, job: int) -> None:
-        """Let a failed one run again, with all its attempts. Raises `NotFound` and `Conflict`."""
-        if not await self.rows(RETRY, job=job, name=None, batch=1):
-            raise Conflict(f"Job {job} is {await self.status(job)}; only failed jobs can be retried.")
+        """Let one that failed run again now, with all its attempts, be it given up or waiting for its next attempt.
 
-    async def retry_all(self, *, name: str | None) -> int:
-        """The same for every failed one, or every one of a name, in batches; says how many there were."""
+        Raises `NotFound` and `Conflict`.
+        """
+        if not await self.rows(RETRY, job=job, name=None, failed=True, retrying=True, batch=1):
+            status = await self.status(job)
+            raise Conflict(f"Job {job} is {status}; only what failed, or waits for its next attempt, can be retried.")
+
+    async def retry_all(self, *, failed: bool, retrying: bool, name: str | None) -> int:
+        """The same for all that were given up, all that wait for their next attempt, or both; or those of a name.
+
+        In batches; says how many there were.
+        """
         count, batch = 0, BATCH
         while batch == BATCH:
-            batch = len(await self.rows(RETRY, job=None, name=name, batch=BATCH))
+            values = {"failed": failed, "retrying": retrying, "name": name}
+            batch = len(await self.rows(RETRY, job=None, batch=BATCH, **values))
             count += batch
         return count
 

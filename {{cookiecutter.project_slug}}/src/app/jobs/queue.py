@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.jobs.envelope import pack
+from app.jobs.envelope import QUEUE, pack
 from app.jobs.job import Job
 from app.jobs.sql import sql
 
@@ -35,4 +35,4 @@ class JobQueue:
 
 def parameters(job: Job, *, run_at: datetime | None = None) -> dict[str, object]:
     """What the statement wants to know."""
-    return {"queue": job.queue, "name": job.name, "payload": pack(job), "run_at": run_at}
+    return {"queue": QUEUE, "name": job.name, "payload": pack(job), "run_at": run_at}

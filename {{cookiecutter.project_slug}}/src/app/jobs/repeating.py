@@ -6,6 +6,7 @@ from typing import Never, TypeVar
 
 import structlog
 
+from app.persistence.errors import in_words
 from app.resilience.backoff import Backoff
 
 T = TypeVar("T")
@@ -25,8 +26,8 @@ async def until_done(part: str, action: Callable[[], Awaitable[T]]) -> T:
         except Exception as error:  # noqa: BLE001 - a worker that gave up would have to be started again by somebody
             failures += 1
             if failures == 1:
-                cause = repr(error.__cause__ or error)
-                log.warning("worker_hindered", part=part, error=str(error), cause=cause)
+                cause = in_words(error.__cause__ or error)
+                log.warning("worker_hindered", part=part, error=in_words(error), cause=cause)
             await asyncio.sleep(RECONNECT.wait(failures))
         else:
             if failures:

@@ -8,6 +8,7 @@ from procrastinate import Blueprint
 from procrastinate.periodic import PeriodicDeferrer, PeriodicRegistry
 from procrastinate.tasks import Task
 
+from app.jobs.envelope import QUEUE
 from app.jobs.handler import Schedule
 from app.jobs.store import Store
 
@@ -53,4 +54,4 @@ def timetable(schedules: Sequence[Schedule]) -> PeriodicRegistry:
 
 
 def task_of(schedule: Schedule) -> Any:  # Any: the library counts the arguments of a function that is never called
-    return Task(lambda: None, blueprint=Blueprint(), name=schedule.job.name, queue=schedule.job.queue)
+    return Task(lambda: None, blueprint=Blueprint(), name=schedule.job.name, queue=QUEUE)

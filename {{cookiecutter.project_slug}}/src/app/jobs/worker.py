@@ -143,6 +143,7 @@ class Worker(Generic[R]):
         sample = await self.store.sample()
         self.metrics.waiting.set(sample.waiting)
         self.metrics.oldest.set(sample.oldest_seconds)
+        self.metrics.retrying.set(sample.retrying)
         self.metrics.failed.set(sample.failed)
         await asyncio.sleep(MEASURE_SECONDS)
 

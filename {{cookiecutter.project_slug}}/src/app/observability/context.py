@@ -1,6 +1,7 @@
 """The facts that every log line and error report of a request or a job carries.
 
 One variable holds them all: structlog has one for each, and merging those costs each line more than its JSON.
+They are redacted when they are bound, and not again in each line.
 """
 
 from collections.abc import Mapping
@@ -8,6 +9,8 @@ from contextvars import ContextVar
 from typing import Any
 
 from structlog.typing import EventDict, WrappedLogger
+
+from app.observability.redaction import redact, redact_text
 
 CARRIED = frozenset({"request_id", "trace_id", "user", "tenant"})
 
@@ -19,12 +22,12 @@ _facts: ContextVar[Mapping[str, Any]] = ContextVar("facts", default=NOTHING)
 
 def begin_request(*, request_id: str, trace_id: str) -> None:
     """Forget the previous request of this task and bind this one."""
-    _facts.set({"request_id": request_id, "trace_id": trace_id})
+    _facts.set({"request_id": redact_text(request_id), "trace_id": redact_text(trace_id)})
 
 
 def bind_caller(*, user: str, tenant: str) -> None:
     """Add who is calling, as soon as it is known."""
-    _facts.set({**_facts.get(), "user": user, "tenant": tenant})
+    _facts.set({**_facts.get(), "user": redact_text(user), "tenant": redact_text(tenant)})
 
 
 def context_to_carry() -> dict[str, str]:
@@ -34,7 +37,7 @@ def context_to_carry() -> dict[str, str]:
 
 def begin_job(*, job_id: int, job: str, attempt: int, carried: Mapping[str, str]) -> None:
     """Forget what was bound and bind this job, with what it carries of the request that enqueued it."""
-    _facts.set({**allowed(carried), "job_id": job_id, "job": job, "attempt": attempt})
+    _facts.set({**redact(allowed(carried)), "job_id": job_id, "job": redact_text(job), "attempt": attempt})
 
 
 def allowed(facts: Mapping[str, Any]) -> dict[str, str]:

@@ -19,7 +19,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from app.observability.context import add_context
 from app.observability.log_output import STDOUT
-from app.observability.redaction import redact
+from app.observability.redaction import redact_field
 
 # The one says the same two lines whenever somebody asks for the schema's revision, the other lists its schedules.
 CHATTY = ("alembic.runtime.migration", "procrastinate")
@@ -35,7 +35,7 @@ def configure_logging(*, level: str, as_json: bool, show_locals: bool) -> None:
     """
     render = json_processors(show_locals=show_locals) if as_json else console_processors()
     # The same list for ever: loggers that were bound before keep it.
-    PROCESSORS[:] = [add_context, structlog.processors.add_log_level, *render]
+    PROCESSORS[:] = [structlog.processors.add_log_level, *render]
     structlog.configure(
         processors=PROCESSORS,
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
@@ -48,7 +48,7 @@ def configure_logging(*, level: str, as_json: bool, show_locals: bool) -> None:
 def bridge_standard_library(stream: Any, *, level: str, render: list[Processor]) -> None:  # Any: whatever can `write`
     """Give the records of the standard library's loggers the same shape."""
     formatter = ProcessorFormatter(
-        foreign_pre_chain=[add_context, add_log_level, add_logger_name, ExtraAdder()],
+        foreign_pre_chain=[add_log_level, add_logger_name, ExtraAdder()],
         processors=[ProcessorFormatter.remove_processors_meta, *render[:-1], as_text(render[-1])],
     )
     handler = logging.StreamHandler(stream)
@@ -63,6 +63,7 @@ def json_processors(*, show_locals: bool) -> list[Processor]:
     return [
         structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=show_locals, max_frames=20)),
         redact_event,
+        add_context,
         stamp,
         to_json,
     ]
@@ -73,6 +74,7 @@ def console_processors() -> list[Processor]:
     return [
         structlog.processors.format_exc_info,
         redact_event,
+        add_context,
         structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
         structlog.dev.ConsoleRenderer(
             colors=sys.stdout.isatty(), exception_formatter=structlog.dev.plain_traceback, pad_event_to=0
@@ -81,9 +83,9 @@ def console_processors() -> list[Processor]:
 
 
 def redact_event(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """The processor form of `redact`."""
+    """The processor form of `redact`, for what the line says itself: what it belongs to was redacted before."""
     event.pop("color_message", None)  # uvicorn's second copy of the message
-    return {key: redact(value, key=key) for key, value in event.items()}
+    return {key: redact_field(key, value) for key, value in event.items()}
 
 
 def stamp(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

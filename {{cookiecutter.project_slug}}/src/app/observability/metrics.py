@@ -21,13 +21,10 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Metrics:
-    """Every metric of the service, by name."""
+    """Every metric of the service, by name. What one part of it counts stands together below."""
 
     def __init__(self) -> None:
-        disable_created_metrics()  # type: ignore[no-untyped-call] # a second series for each; no query needs it
-        self.registry = CollectorRegistry()
-        for collector in (ProcessCollector, PlatformCollector, GCCollector):
-            collector(registry=self.registry)
+        self.registry = new_registry()
         self.requests = RequestCounts()
         self.registry.register(self.requests)
         self.requests_unreadable = Counter(
@@ -45,43 +42,10 @@ class Metrics:
         self.concurrency_waiting = Gauge(
             "http_concurrency_waiting", "Requests in line to be worked on.", registry=self.registry
         )
-        self.database_connections = Gauge(
-            "database_pool_connections", "Connections by state.", ("state",), registry=self.registry
-        )
-        self.database_waiting = Gauge(
-            "database_pool_waiting", "Callers that wait for a connection.", registry=self.registry
-        )
-        self.rate_limited = Counter(
-            "rate_limited", "Requests turned away by a rate limit, by which.", ("limit",), registry=self.registry
-        )
-        self.rate_limits_local = Gauge(
-            "rate_limits_local", "1 while this process counts alone, because Redis does not.", registry=self.registry
-        )
-        self.broadcast_heard = Gauge(
-            "broadcast_heard", "1 while this process hears what others tell through Redis.", registry=self.registry
-        )
-        self.circuit_state = Gauge(
-            "circuit_state", "1 for the state in which a circuit is.", ("circuit", "state"), registry=self.registry
-        )
-        self.circuit_openings = Counter(
-            "circuit_openings", "Circuits that opened, by why.", ("circuit", "cause"), registry=self.registry
-        )
-        self.cache_calls = Counter(
-            "cache_calls", "Values asked for: hit, stale, miss, failed.", ("kind", "outcome"), registry=self.registry
-        )
-        self.cache_loads = Counter(
-            "cache_loads",
-            "Values that no memory had, by where they were found.",
-            ("kind", "source"),
-            registry=self.registry,
-        )
-        self.cache_redis_failures = Counter(
-            "cache_redis_failures", "Values looked for without Redis, because it failed.", registry=self.registry
-        )
-        self.cache_bytes = Gauge("cache_bytes", "Size of the values in this process' memory.", registry=self.registry)
-        self.caller_refusals = Counter(
-            "caller_refusals", "Callers turned away, by reason.", ("reason",), registry=self.registry
-        )
+        self.callers = CallerMetrics(self.registry)
+        self.database = DatabaseMetrics(self.registry)
+        self.cache = CacheMetrics(self.registry)
+        self.circuits = CircuitMetrics(self.registry)
         self.log_lines_dropped = Counter(
             "log_lines_dropped", "Lines that standard output did not take in time.", registry=self.registry
         )
@@ -99,6 +63,70 @@ class Metrics:
     def expose(self) -> bytes:
         """Everything in Prometheus' text format."""
         return generate_latest(self.registry)
+
+
+def new_registry() -> CollectorRegistry:
+    """One that knows of the process already."""
+    disable_created_metrics()  # type: ignore[no-untyped-call] # a second series for each; no query needs it
+    registry = CollectorRegistry()
+    for collector in (ProcessCollector, PlatformCollector, GCCollector):
+        collector(registry=registry)
+    return registry
+
+
+class CallerMetrics:
+    """What is counted of those who call, and of their limits."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.refusals = Counter("caller_refusals", "Callers turned away, by reason.", ("reason",), registry=registry)
+        self.rate_limited = Counter(
+            "rate_limited", "Requests turned away by a rate limit, by which.", ("limit",), registry=registry
+        )
+        self.limits_local = Gauge(
+            "rate_limits_local", "1 while this process counts alone, because Redis does not.", registry=registry
+        )
+
+
+class DatabaseMetrics:
+    """What is seen of the pool."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.connections = Gauge("database_pool_connections", "Connections by state.", ("state",), registry=registry)
+        self.waiting = Gauge("database_pool_waiting", "Callers that wait for a connection.", registry=registry)
+
+
+class CacheMetrics:
+    """What is counted of what is remembered, and whether this process hears of changes to it."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.calls = Counter(
+            "cache_calls", "Values asked for: hit, stale, miss, failed.", ("kind", "outcome"), registry=registry
+        )
+        self.loads = Counter(
+            "cache_loads",
+            "Values that no memory had, by where they were found.",
+            ("kind", "source"),
+            registry=registry,
+        )
+        self.redis_failures = Counter(
+            "cache_redis_failures", "Values looked for without Redis, because it failed.", registry=registry
+        )
+        self.bytes = Gauge("cache_bytes", "Size of the values in this process' memory.", registry=registry)
+        self.broadcast_heard = Gauge(
+            "broadcast_heard", "1 while this process hears what others tell through Redis.", registry=registry
+        )
+
+
+class CircuitMetrics:
+    """What is seen of circuits."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.state = Gauge(
+            "circuit_state", "1 for the state in which a circuit is.", ("circuit", "state"), registry=registry
+        )
+        self.openings = Counter(
+            "circuit_openings", "Circuits that opened, by why.", ("circuit", "cause"), registry=registry
+        )
 
 
 class PartnerMetrics:
@@ -138,6 +166,9 @@ class JobMetrics:
         self.running = Gauge("jobs_running", "Jobs that this worker runs now.", registry=registry)
         self.rescued = Counter("jobs_rescued", "Jobs taken over from lost workers.", registry=registry)
         self.waiting = Gauge("jobs_waiting", "Jobs that are due; counting stops at 10000.", registry=registry)
+        self.retrying = Gauge(
+            "jobs_retrying", "Jobs that wait for another attempt; counting stops at 10000.", registry=registry
+        )
         self.oldest = Gauge(
             "jobs_oldest_waiting_seconds", "For how long the job that is next in line has been due.", registry=registry
         )

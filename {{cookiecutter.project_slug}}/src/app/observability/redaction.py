@@ -65,6 +65,18 @@ def redact(value: Any, *, key: str = "", depth: int = 0) -> Any:  # noqa: PLR091
     return redact_text(as_text(value))
 
 
+def redact_field(key: str, value: Any) -> Any:  # Any: whatever people log
+    """One field of a line, by its name and its value."""
+    is_short = value.__class__ is str and len(value) <= SHORT_TEXT
+    return redact_short_field(key, value) if is_short else redact(value, key=key)
+
+
+@lru_cache(TEXTS_CACHED)
+def redact_short_field(key: str, text: str) -> str:
+    """Events, methods, routes, callers: most of what a line says was said a moment ago."""
+    return REDACTED if is_sensitive(key) else redact_text(text)
+
+
 def name_of_pair(items: Any) -> str:  # Any: a list, a tuple or a set
     """The name, if these may be a name and its value, as headers often are."""
     is_pair = isinstance(items, Sequence) and len(items) == 2  # noqa: PLR2004 - a pair is two
@@ -87,16 +99,6 @@ def redact_text(text: str) -> str:
     """Running text without the secrets it spells out."""
     if text.replace("-", "").isalnum():
         return text  # an id, a word: every secret that is looked for has a sign in it, or is named by one
-    return redact_short_text(text) if len(text) <= SHORT_TEXT else redact_any_text(text)
-
-
-@lru_cache(TEXTS_CACHED)
-def redact_short_text(text: str) -> str:
-    """Routes, names of events, callers: most of what is logged was logged a moment ago."""
-    return redact_any_text(text)
-
-
-def redact_any_text(text: str) -> str:
     if not SUSPICIOUS.search(text):
         return text
     for pattern in (REFUSED_VALUE, URL_PASSWORD, HEADER, ASSIGNMENT, PAIR):

@@ -13,8 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
 from app.persistence.after_commit import run_actions
 from app.persistence.engine import ConnectionOptions, create_engine
-from app.persistence.errors import DatabaseBusy, translate
+from app.persistence.errors import DatabaseBusy, DatabaseTrouble, driver_error, translate
 from app.persistence.read_session import ReadOnlySession
+from app.persistence.troubles import Troubles
 from app.resilience.deadline import remaining, suspended
 from app.resilience.queueing_time import record_wait
 
@@ -43,6 +44,7 @@ class Database:
         self.free = asyncio.Semaphore(size)
         self.used = 0
         self.waiting = 0
+        self.troubles = Troubles()
 
     def transaction(self) -> AbstractAsyncContextManager[AsyncSession]:
         """A session that commits when the block ends and rolls back when it raises.
@@ -57,17 +59,19 @@ class Database:
     @asynccontextmanager
     async def transaction_of(self, opening: AsyncSession) -> AsyncIterator[AsyncSession]:
         """Of a session that nobody has used yet."""
-        # Closing rolls back, which fails on a lost connection: the outer translation sees that too.
-        async with self.turn():
-            with translated_errors(is_committing=False):
-                async with opening as session:
-                    await self.shorten_statements(session)
-                    yield session
-                    if session.new or session.dirty or session.deleted:  # a flush of nothing takes 8 µs
-                        await session.flush()
-                    # Cut off between the server's commit and its answer, what was done would be answered with 504.
-                    with suspended(), translated_errors(is_committing=True):
-                        await session.commit()
+        has_only_read = isinstance(opening.sync_session, ReadOnlySession)
+        with self.watched(has_only_read=has_only_read):
+            async with self.turn():
+                # Closing rolls back, which fails on a lost connection: the outer translation sees that too.
+                with translated_errors(is_committing=False):
+                    async with opening as session:
+                        await self.shorten_statements(session)
+                        yield session
+                        if session.new or session.dirty or session.deleted:  # a flush of nothing takes 8 µs
+                            await session.flush()
+                        # Cut off between the server's commit and its answer, what was done would be answered with 504.
+                        with suspended(), translated_errors(is_committing=True):
+                            await session.commit()
         if session.info:
             await run_actions(session)  # the connection is free again
 
@@ -85,10 +89,22 @@ class Database:
             async with self.transaction_of(reading_session(self.engine)) as session:
                 yield session
             return
-        async with self.turn():
-            with translated_errors(is_committing=False):
-                async with reading_session(self.reading_engine) as session:
-                    yield session
+        with self.watched(has_only_read=True):
+            async with self.turn():
+                with translated_errors(is_committing=False):
+                    async with reading_session(self.reading_engine) as session:
+                        yield session
+
+    @contextmanager
+    def watched(self, *, has_only_read: bool) -> Iterator[None]:
+        """Let operators know what the database does to us, and when it is over."""
+        try:
+            yield
+        except DatabaseTrouble as error:
+            self.troubles.add(error)
+            raise
+        if self.troubles.present:
+            self.troubles.settle(has_only_read=has_only_read)
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
@@ -169,4 +185,4 @@ def translated_errors(*, is_committing: bool) -> Iterator[None]:
         translated = translate(error, is_committing=is_committing)
         if translated is error:
             raise
-        raise translated from error
+        raise translated from driver_error(error)

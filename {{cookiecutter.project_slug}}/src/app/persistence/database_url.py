@@ -7,6 +7,7 @@ setting of the server's, which then refuses the connection, so those are dropped
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from math import ceil
+from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit
 
@@ -28,6 +29,9 @@ LIBPQ_ONLY = frozenset(
         "fallback_application_name",
     }
 )
+
+# What these name is a file; `system` is none.
+FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl")
 
 # libpq's name for each, and asyncpg's.
 OVERRULING = {"host": "host", "port": "port", "user": "user", "password": "password", "dbname": "database"}
@@ -90,6 +94,12 @@ class DatabaseURL:
         """Whether the server is checked against the system's certificates."""
         return wants_system_trust(self.parameters)
 
+    @property
+    def files(self) -> list[Path]:
+        """Certificates and keys that a connection needs."""
+        named = [self.parameters[name] for name in FILES if name in self.parameters]
+        return [Path(name) for name in named if name != "system"]
+
     def connect_arguments(self) -> dict[str, Any]:
         """Keyword arguments for `asyncpg.connect`."""
         kept = {name: value for name, value in self.parameters.items() if name not in LIBPQ_ONLY}
@@ -125,7 +135,7 @@ def refuse_unusable(parts: SplitResult, parameters: Mapping[str, str]) -> None:
     """Raises `InvalidDatabaseURL`."""
     if parts.scheme not in SCHEMES:
         raise InvalidDatabaseURL("must begin with postgresql:// or postgres://, with no driver's name")
-    if parts.netloc.count("@") > 1 or parts.fragment:
+    if parts.netloc.count("@") > 1 or "@" in parts.path or parts.fragment:
         raise InvalidDatabaseURL("has an @ or a # too many; percent-encode special characters in the password")
     if not parts.path.strip("/") and "dbname" not in parameters:
         raise InvalidDatabaseURL("names no database: end it with /NAME")

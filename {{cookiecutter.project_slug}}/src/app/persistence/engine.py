@@ -58,7 +58,19 @@ async def open_connection(options: ConnectionOptions) -> asyncpg.Connection:
     try:
         return await asyncpg.connect(**arguments, server_settings=server_settings(options))
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise DatabaseUnavailable from error
+        raise DatabaseUnavailable from naming_file(error, options.url)
+
+
+def naming_file(error: Exception, url: DatabaseURL) -> Exception:
+    """The same, or one that names the certificate which cannot be read: Python's TLS library does not."""
+    if not isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
+        return error
+    for file in url.files:
+        try:
+            file.open("rb").close()
+        except OSError as unreadable:
+            return unreadable
+    return error
 
 
 def server_settings(options: ConnectionOptions) -> dict[str, str]:

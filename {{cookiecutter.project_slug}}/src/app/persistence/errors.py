@@ -1,6 +1,6 @@
 """What the database did to us, in our own words.
 
-Unavailable
+DatabaseTrouble            an Unavailable: it is told to operators, too (`troubles.py`)
 ├── DatabaseUnavailable    no connection can be had
 ├── DatabaseBusy           no connection became free in time
 ├── StatementTimedOut      a statement took longer than allowed
@@ -9,40 +9,41 @@ ValueNotStorable           an InvalidRequest: PostgreSQL has no place for it
 TransactionRolledBack      nothing was written; running the whole transaction again may succeed
 """
 
-import structlog
 from sqlalchemy.exc import DBAPIError
 
 from app.core.errors import InvalidRequest, Unavailable
-
-log = structlog.get_logger()
 
 READ_ONLY = "25006"
 # Disk full, out of memory, too many connections; a lock that could not be had; shutting down or starting.
 CANNOT_SERVE = ("53", "55P03", "57P0")
 
 
-class DatabaseUnavailable(Unavailable):
+class DatabaseTrouble(Unavailable):
+    """What was to be done cannot be done now, because of the database. Its cause, if it has one, is the driver's."""
+
+
+class DatabaseUnavailable(DatabaseTrouble):
     """No connection to the database can be had."""
 
     def __init__(self) -> None:
         super().__init__("The database cannot be reached. Try again shortly.", retry_after=2)
 
 
-class DatabaseBusy(Unavailable):
+class DatabaseBusy(DatabaseTrouble):
     """All connections stayed in use for as long as we may wait."""
 
     def __init__(self) -> None:
         super().__init__("The service is busy. Try again shortly.")
 
 
-class StatementTimedOut(Unavailable):
+class StatementTimedOut(DatabaseTrouble):
     """A statement ran longer than the time limit and was cancelled."""
 
     def __init__(self) -> None:
         super().__init__("The database took too long to answer. Try again shortly.")
 
 
-class SchemaMissing(Unavailable):
+class SchemaMissing(DatabaseTrouble):
     """The tables are not those of this release: it was started before its migration, and is not ready."""
 
     def __init__(self) -> None:
@@ -86,8 +87,6 @@ def translate(error: DBAPIError, *, is_committing: bool) -> Exception:
     if error.connection_invalidated and code not in MEANINGS:
         return DatabaseUnavailable() if is_committing else TransactionRolledBack()
     meaning = ValueNotStorable if has_no_place(error) else MEANINGS.get(code)
-    if meaning is SchemaMissing:
-        log.error("schema_missing", cause=str(error.orig))  # told to nobody else, and it may be a mistake of ours
     return meaning() if meaning else error
 
 
@@ -95,3 +94,13 @@ def has_no_place(error: DBAPIError) -> bool:
     """The driver could not write it in the type that the statement wants: 2 ** 40 as an int, half a character."""
     refusal = error.orig and error.orig.__cause__
     return isinstance(refusal and refusal.__cause__, OverflowError | UnicodeEncodeError)
+
+
+def driver_error(error: DBAPIError) -> BaseException:
+    """What the driver raised, in its own words. SQLAlchemy adds the statement, and an address of its own."""
+    return (error.orig and error.orig.__cause__) or error.orig or error
+
+
+def in_words(cause: BaseException) -> str:
+    """Its first line: what follows may hold a row's values. One that says nothing is named."""
+    return str(cause).strip().partition("\n")[0] or type(cause).__name__

@@ -56,10 +56,12 @@ class CircuitOpen(Unavailable):
 class BreakerOptions:
     """Rates are parts of the calls in the window: the last `window` within `window_seconds`.
 
-    Below `minimum_calls` there is no rate. With 50 calls, a partner of whose calls every tenth fails by nature
-    is practically never taken for a dead one (1 in 10¹² windows), and with 10 once in 600 beginnings.
+    Below `minimum_calls` there is no rate. A partner of whose calls every tenth fails by nature is practically never
+    taken for a dead one with a window of 50 calls (one window in 10¹²), and with 10 it is one window in 600.
 
-    Without `slow_seconds` no call is slow; a `Policy` then sets it by its `attempt_seconds`.
+    Without `slow_seconds` no call is slow; a `Policy` then sets it by its `attempt_seconds`. A rate above 1 is never
+    reached, so it takes no notice of what it counts. Raises `ValueError` for numbers with which a circuit could never
+    open, or never close again.
     """
 
     window: int = 50
@@ -70,6 +72,23 @@ class BreakerOptions:
     slow_rate: float = 0.8
     open_seconds: float = 4.0
     probes: int = 3
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.minimum_calls <= self.window:
+            raise ValueError(
+                f"A window of {self.window} calls never holds the {self.minimum_calls} that decide: "
+                "minimum_calls must be from 1 to window."
+            )
+        if not 1 <= self.probes <= self.window:
+            raise ValueError(
+                f"{self.probes} probes in a window of {self.window} calls never close a circuit again: "
+                "probes must be from 1 to window."
+            )
+        if self.failure_rate <= 0 or self.slow_rate <= 0:
+            raise ValueError(
+                "With a rate of 0 the first probe opens a circuit again, however well it went: "
+                "failure_rate and slow_rate must be above 0."
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +112,10 @@ class CircuitBreaker:
 
     Whoever wants to call asks `enter()`, and says afterwards what became of it, exactly once and whatever happened:
     `record()`, or `abandon()` if nobody knows. Listeners are told of every change, at once; they must not raise.
+
+    Every change of state begins a new generation, with an empty window and all its probes. A ticket is the number of
+    the generation in which its call began: a call that hung since before the circuit opened has an old one, and neither
+    counts among the probes nor gives back a place that it never had.
     """
 
     def __init__(self, name: str, options: BreakerOptions, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -136,9 +159,14 @@ class CircuitBreaker:
 
     def refuse_if_open(self) -> None:
         """Raises `CircuitOpen` if `enter` would do so now. Takes nothing."""
-        if self.state is CircuitState.FORCED_OPEN or (
-            self.state is CircuitState.OPEN and self.clock() < self.open_until
-        ):
+        match self.state:
+            case CircuitState.OPEN:
+                is_refused = self.clock() < self.open_until
+            case CircuitState.HALF_OPEN:
+                is_refused = not self.probes_left
+            case _:
+                is_refused = self.state is CircuitState.FORCED_OPEN
+        if is_refused:
             raise self.refusal()
 
     def admit(self) -> None:
@@ -147,8 +175,6 @@ class CircuitBreaker:
         if self.state is CircuitState.OPEN:
             self.change(CircuitState.HALF_OPEN, Cause.TIME)
         if self.state is CircuitState.HALF_OPEN:
-            if not self.probes_left:
-                raise self.refusal()
             self.probes_left -= 1
 
     def refusal(self) -> CircuitOpen:

@@ -65,7 +65,7 @@ class Callers:
         self.verified = VerifiedKeys(seconds=CACHE_SECONDS, most=MOST_CACHED, clock=clock)
         self.asked: dict[Key, asyncio.Task[Principal]] = {}
         self.verifying: set[asyncio.Task[Principal]] = set()
-        self.refusals = {reason: metrics.caller_refusals.labels(reason) for reason in Refusal}
+        self.refusals = {reason: metrics.callers.refusals.labels(reason) for reason in Refusal}
 
     async def identify(self, credentials: str | None, *, address: str) -> Principal:
         """Whoever holds this key.

@@ -16,7 +16,7 @@ class LimitRefusals:
     """A refusal is a security event: it may be an attack, or a caller who needs more."""
 
     def __init__(self, metrics: Metrics) -> None:
-        self.counter = metrics.rate_limited
+        self.counter = metrics.callers.rate_limited
         self.lines = LocalLimit(LINES)
 
     def record(self, limit: str, *, whom: str) -> None:

@@ -18,13 +18,12 @@ class LocalLimit:
 
     This is the Generic Cell Rate Algorithm in its form of virtual scheduling (ITU-T I.371, annex A): all that is
     remembered of a key is the time at which its allowance is whole again. Within any `rate.seconds` after a pause,
-    up to twice the amount may pass. Of more than `most_keys`, those that were silent for longest are forgotten.
+    up to twice the amount may pass. Of more than `MOST_KEYS`, those that were silent for longest are forgotten.
     Several processes count by themselves, so together they let through as many times the rate.
     """
 
-    def __init__(self, rate: Rate, *, most_keys: int = MOST_KEYS, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, rate: Rate, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.rate = rate
-        self.most_keys = most_keys
         self.clock = clock
         self.interval = rate.seconds / rate.amount
         # Sums of many intervals are a little off, and must not refuse the last one that is allowed.
@@ -47,9 +46,9 @@ class LocalLimit:
         if key in self.whole_at:
             self.whole_at[key] -= self.interval
 
-    def wait(self, key: str, now: float, *, cost: int = 1) -> float:
+    def wait(self, key: str, now: float) -> float:
         """How many seconds until one could be taken; 0 if now."""
-        return self.wait_for(self.whole_at_after(key, now, cost), now)
+        return self.wait_for(self.whole_at_after(key, now, 1), now)
 
     def wait_for(self, whole_at: float, now: float) -> float:
         seconds = whole_at - now - self.rate.seconds
@@ -68,7 +67,7 @@ class LocalLimit:
     def forget_one(self, now: float) -> None:
         """Each call adds one key at most, so one is enough."""
         oldest = next(iter(self.whole_at), None)
-        if oldest is not None and (self.whole_at[oldest] <= now or len(self.whole_at) > self.most_keys):
+        if oldest is not None and (self.whole_at[oldest] <= now or len(self.whole_at) > MOST_KEYS):
             del self.whole_at[oldest]
 
 

@@ -33,7 +33,7 @@ class RateLimiter:
     def __init__(self, windows: MovingWindows | None, *, metrics: Metrics) -> None:
         self.windows = windows
         self.local = LocalLimits()
-        self.gauge = metrics.rate_limits_local
+        self.gauge = metrics.callers.limits_local
         self.returning: asyncio.Task[None] | None = None
         self.set_local(is_local=windows is None)
 

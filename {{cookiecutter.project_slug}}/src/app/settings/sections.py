@@ -16,10 +16,12 @@ from app.settings.types import (
     DatabaseAddress,
     Days,
     Dsn,
+    Hosts,
     Hours,
     Level,
-    Names,
+    Origins,
     PartnerAddress,
+    PartnerKey,
     PoolSize,
     Port,
     Proxies,
@@ -45,7 +47,7 @@ class PartnerSection(Section):
     """
 
     url: PartnerAddress | None = None
-    api_key: SecretStr | None = None
+    api_key: PartnerKey | None = None
     tls: Literal["off"] | None = None
 
 
@@ -66,7 +68,7 @@ class Cache(Section):
 class Cors(Section):
     """Which other web sites' pages may call this API from a browser."""
 
-    origins: Names = []
+    origins: Origins = []
 
 
 class Docs(Section):
@@ -99,6 +101,7 @@ class Database(Section):
 
     url: DatabaseAddress | None = None
     tls: Literal["off"] | None = None
+    # Shared by requests or jobs. Beside it: 2 for health checks, and in a worker 3 for the queue and 1 that listens.
     pool_size: PoolSize = 10
     pool_wait_seconds: Seconds = 2.0
     # Above every p95 target, below the patience of a caller.
@@ -126,7 +129,7 @@ class Redis(Section):
 
     url: RedisAddress | None = None
     timeout_seconds: TimeLimit = 0.5
-    pool_size: PoolSize = 20
+    pool_size: PoolSize = 20  # and one more, which listens to other processes
 
 
 class Jobs(Section):
@@ -152,7 +155,7 @@ class Sentry(Section):
 
 
 class Shutdown(Section):
-    """On SIGTERM: report not ready, wait for load balancers to notice, then finish what is in flight."""
+    """When asked to end: report not ready, wait for load balancers to notice, then finish what is in flight."""
 
     delay_seconds: Seconds = 0.0
     grace_seconds: Seconds = 20.0
@@ -168,7 +171,7 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: Port = 8000
     secret_key: SecretStr | None = None
-    allowed_hosts: Names = ["*"]
+    allowed_hosts: Hosts = ["*"]
     trusted_proxies: Proxies = []
     body: Body = Body()
     cache: Cache = Cache()

@@ -1,6 +1,5 @@
 """Callers of orders."""
 
-from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 import httpx2
@@ -8,8 +7,6 @@ import pytest
 
 from app.core.ids import new_id
 from tests.support.service import RunningService
-
-CallerOf = Callable[[UUID], Awaitable[httpx2.AsyncClient]]
 
 
 @pytest.fixture

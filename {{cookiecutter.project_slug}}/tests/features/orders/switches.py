@@ -6,6 +6,7 @@ from uuid import uuid4
 
 from sqlalchemy import Select, select, text
 
+from app.cache.kinds import Kind, Lifetime
 from app.clients.partner_client import HttpClient
 from app.features.orders import dependencies, jobs, payments, repository, shipping
 from app.features.orders.models import Order
@@ -62,6 +63,7 @@ SWITCHES: dict[str, Switch] = {
     "tenants": replaced(repository, "orders_of", orders_of_everybody),
     "quoted-shipping": replaced(shipping, "quote_of", flat_rate),
     "shipping-fallbacks": replaced(HttpClient, "or_else", without_fallback),
+    "last-quotes": replaced(shipping, "QUOTES", Kind("shipping-quotes", int, Lifetime(fresh=60))),
     "quotes-without-connection": replaced(dependencies, "shipping_for", shipping_within_a_session),
     "confirmed-orders": replaced(Order, "settle", nothing),
     "charged-once": as_somebody_else,

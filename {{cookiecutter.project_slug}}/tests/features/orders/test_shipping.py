@@ -3,11 +3,11 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import httpx2
 import pytest
 
-from app.cache.kinds import Kind, Lifetime
 from app.features.orders import shipping as orders_shipping
 from tests.features.orders.ordering import TEA, Json, place, read
 from tests.support.partner import Partner, open_partner
@@ -105,8 +105,7 @@ async def test_of_a_partner_that_is_gone_no_order_takes_notice(database_url: str
 async def test_without_a_new_quote_the_last_is_taken_and_marked(
     customer: httpx2.AsyncClient, partner: Partner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    soon_old: Kind[int] = Kind("shipping-quotes", int, Lifetime(fresh=0, if_failing=60))
-    monkeypatch.setattr(orders_shipping, "QUOTES", soon_old)
+    quotes_grow_old_at_once(monkeypatch)
     before = await place(customer)
     partner.behave(status=500)
 
@@ -130,8 +129,7 @@ async def test_a_caller_in_a_hurry_gets_the_flat_rate_and_no_error(
 async def test_a_caller_in_a_hurry_gets_the_last_quote_if_there_is_one(
     customer: httpx2.AsyncClient, partner: Partner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    soon_old: Kind[int] = Kind("shipping-quotes", int, Lifetime(fresh=0, if_failing=60))
-    monkeypatch.setattr(orders_shipping, "QUOTES", soon_old)
+    quotes_grow_old_at_once(monkeypatch)
     await place(customer)
     partner.behave(fault="hang")
 
@@ -154,6 +152,12 @@ async def test_while_the_partner_thinks_nobody_holds_a_connection(
     assert not placing.done()
     assert meanwhile.status_code == 200, "there is one connection, and it was taken"
     assert shipping_of(await placing)["shipping_source"] == "flat_rate"
+
+
+def quotes_grow_old_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All else about them stays as it is."""
+    quotes = orders_shipping.QUOTES
+    monkeypatch.setattr(orders_shipping, "QUOTES", replace(quotes, lifetime=replace(quotes.lifetime, fresh=0)))
 
 
 def shipping_of(order: Json) -> Json:

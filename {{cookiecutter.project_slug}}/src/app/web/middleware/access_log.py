@@ -20,6 +20,7 @@ class AccessLog(Concern):
         if IS_SHED in scope:
             return  # counted, with one line when that begins and one when it ends
         client = scope.get("client")
+        problem = {"problem": exchange.problem} if exchange.problem else {}
         self.log.info(
             "request",
             method=scope["method"],
@@ -29,4 +30,5 @@ class AccessLog(Concern):
             milliseconds=round(exchange.seconds * 1000, 2),
             bytes=exchange.bytes_sent,
             client=client[0] if client else None,
+            **problem,
         )

@@ -66,38 +66,39 @@ class Answer:
     async def pass_on(self, message: Message) -> None:
         """Instead of `send`."""
         if message["type"] == "http.response.start":
-            await self.begin({**message, "headers": list(message.get("headers", ()))})
+            message["headers"] = list(message.get("headers", ()))
+            if self.may_code(message):
+                self.start = message
+                return
         elif self.start:
             start, self.start = self.start, None
-            await self.decide(start, message)
+            if self.is_worth_it(message):
+                message = await self.code(start, message)
+            await self.send(start)
         elif self.encoder:
-            await self.send({**message, "body": await encode(self.encoder, message)})
-        else:
-            await self.send(message)
+            message = {**message, "body": await encode(self.encoder, message)}
+        await self.send(message)
 
-    async def begin(self, start: Message) -> None:
+    def may_code(self, start: Message) -> bool:
+        """Whether the first piece of the body is to decide. All answers that anybody gets coded say so."""
         is_candidate = can_be_coded(start["status"], dict(start["headers"]))
         if is_candidate:
             add_vary(start["headers"])
         elif start["status"] == NOT_MODIFIED:
             describe_copy(MutableHeaders(raw=start["headers"]), self.seen_tags)
-        if is_candidate and self.wanted.coding != IDENTITY:
-            self.start = start
-        else:
-            await self.send(start)
+        return is_candidate and self.wanted.coding != IDENTITY
 
-    async def decide(self, start: Message, message: Message) -> None:
-        """Code it from the first piece on, or not at all."""
-        body, has_more = message.get("body", b""), message.get("more_body", False)
-        if not has_more and len(body) < (1 if self.wanted.needs_coding else SMALLEST_BYTES):
-            await self.send(start)
-            await self.send(message)
-            return
+    def is_worth_it(self, first: Message) -> bool:
+        is_whole = not first.get("more_body", False)
+        return not is_whole or len(first.get("body", b"")) >= (1 if self.wanted.needs_coding else SMALLEST_BYTES)
+
+    async def code(self, start: Message, first: Message) -> Message:
+        """From the first piece on; the start says so."""
         self.encoder = ENCODERS[self.wanted.coding]()
-        coded = await encode(self.encoder, message)
-        describe(MutableHeaders(raw=start["headers"]), coding=self.wanted.coding, size=None if has_more else len(coded))
-        await self.send(start)
-        await self.send({**message, "body": coded})
+        coded = await encode(self.encoder, first)
+        size = None if first.get("more_body", False) else len(coded)
+        describe(MutableHeaders(raw=start["headers"]), coding=self.wanted.coding, size=size)
+        return {**first, "body": coded}
 
 
 async def encode(encoder: Encoder, message: Message) -> bytes:

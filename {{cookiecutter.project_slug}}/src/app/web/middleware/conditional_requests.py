@@ -5,11 +5,12 @@ takes the endings of its own tags away before they are compared here.
 """
 
 import re
+from collections.abc import Sequence
 from hashlib import sha256
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.web.middleware.edge import Headers
+from app.web.middleware.edge import exchange_of
 
 READS = frozenset({"GET", "HEAD"})
 OK, NOT_MODIFIED = 200, 304
@@ -40,12 +41,19 @@ class ConditionalRequests:
         if scope["type"] != "http" or scope["method"] not in READS:
             await self.app(scope, receive, send)
             return
-        seen_tags = b",".join([value for name, value in scope["headers"] if name == IF_NONE_MATCH])
-        await self.app(scope, receive, Answer(send, seen_tags=seen_tags).pass_on)
+        has_seen = IF_NONE_MATCH in exchange_of(scope).request_headers
+        await self.app(scope, receive, Answer(send, seen_tags=seen_tags_in(scope) if has_seen else b"").pass_on)
+
+
+def seen_tags_in(scope: Scope) -> bytes:
+    """As the scope has them now, without the endings of compression."""
+    return b",".join([value for name, value in scope["headers"] if name == IF_NONE_MATCH])
 
 
 class Answer:
     """One answer. Its start is held back if its body is to give it a tag."""
+
+    __slots__ = ("is_replaced", "seen_tags", "send", "start")
 
     def __init__(self, send: Send, *, seen_tags: bytes) -> None:
         self.send = send
@@ -55,42 +63,46 @@ class Answer:
 
     async def pass_on(self, message: Message) -> None:
         """Instead of `send`."""
-        if message["type"] == "http.response.start":
-            await self.begin(message)
-        elif self.is_replaced:
-            return
-        elif self.start:
-            start, self.start = self.start, None
-            await self.tag(start, message)
-        else:
-            await self.send(message)
+        for each in self.instead_of(message):
+            await self.send(each)
 
-    async def begin(self, start: Message) -> None:
-        headers = dict(start.get("headers", ())) if start["status"] == OK else {}
-        if ETAG in headers and is_seen(headers[ETAG], self.seen_tags):
-            await self.replace(start)
-        elif ETAG not in headers and can_be_tagged(headers):
+    def instead_of(self, message: Message) -> Sequence[Message]:
+        """The message itself, nothing for now, or two of them."""
+        if self.is_replaced:
+            return ()
+        if message["type"] == "http.response.start" and message["status"] == OK:
+            return self.begin(message)
+        if self.start is None:
+            return (message,)
+        start, self.start = self.start, None
+        tag = tag_of(message)
+        if tag is None:
+            return (start, message)
+        start["headers"] = [*start["headers"], (ETAG, tag)]
+        return self.without_body(start) if is_seen(tag, self.seen_tags) else (start, message)
+
+    def begin(self, start: Message) -> Sequence[Message]:
+        headers = dict(start.get("headers", ()))
+        if ETAG in headers:
+            return self.without_body(start) if is_seen(headers[ETAG], self.seen_tags) else (start,)
+        if can_be_tagged(headers):
             self.start = start
-        else:
-            await self.send(start)
+            return ()
+        return (start,)
 
-    async def tag(self, start: Message, message: Message) -> None:
-        """From the whole body, if this is it."""
-        body = message.get("body", b"")
-        if body and not message.get("more_body", False):
-            tag = b'"%b"' % sha256(body).hexdigest()[:TAG_DIGITS].encode()
-            start = {**start, "headers": [*start["headers"], (ETAG, tag)]}
-            if is_seen(tag, self.seen_tags):
-                await self.replace(start)
-                return
-        await self.send(start)
-        await self.send(message)
-
-    async def replace(self, start: Message) -> None:
-        """By an answer without a body."""
+    def without_body(self, start: Message) -> Sequence[Message]:
+        """304, and nothing of what is still to come."""
         self.is_replaced = True
-        await self.send({**start, "status": NOT_MODIFIED, "headers": without_body(start["headers"])})
-        await self.send({"type": "http.response.body"})
+        headers = [(name, value) for name, value in start["headers"] if name not in OF_THE_BODY]
+        return ({**start, "status": NOT_MODIFIED, "headers": headers}, {"type": "http.response.body"})
+
+
+def tag_of(message: Message) -> bytes | None:
+    """From the whole body, if this is it."""
+    body = message.get("body", b"")
+    if not body or message.get("more_body", False):
+        return None
+    return b'"%b"' % sha256(body).hexdigest()[:TAG_DIGITS].encode()
 
 
 def can_be_tagged(headers: dict[bytes, bytes]) -> bool:
@@ -104,7 +116,3 @@ def is_seen(tag: bytes, seen_tags: bytes) -> bool:
     if not seen_tags:
         return False
     return seen_tags.strip() == b"*" or tag.removeprefix(b"W/") in OPAQUE_TAG.findall(seen_tags)
-
-
-def without_body(headers: Headers) -> Headers:
-    return [(name, value) for name, value in headers if name not in OF_THE_BODY]

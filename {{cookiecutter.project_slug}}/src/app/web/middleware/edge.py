@@ -35,6 +35,8 @@ class Exchange:
     request_id: str = ""
     status: int = CLIENT_CLOSED_REQUEST
     bytes_sent: int = 0
+    # Why it failed, by the name that callers are given.
+    problem: str | None = None
     has_begun: bool = False
     when_begun: list[Callable[[], None]] = field(default_factory=list)
     # What the request was counted in so far, by the limit's name; also when it is run again.

@@ -10,8 +10,8 @@ import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.core.errors import ServiceError, Unavailable
-from app.web.middleware.edge import exchange_of
-from app.web.problems import problem_of
+from app.web.middleware.edge import Exchange, exchange_of
+from app.web.problems import problem_of, type_of
 
 log = structlog.get_logger()
 
@@ -43,14 +43,16 @@ class ErrorBoundary:
             # The server stops and waits no longer. It is told nothing: raised, this would be a stack trace in the log.
             await problem_of(Stopping(), instance=scope["path"])(scope, receive, send)
         except Exception as error:  # noqa: BLE001 - this is the boundary
-            self.record(error)
+            self.record(error, exchange)
             # Once half an answer is out, only a closed connection tells the caller. The server closes it when we
             # return without an end; raised, the exception would be logged a second time.
             if not exchange.has_begun:
                 await problem_of(error, instance=scope["path"])(scope, receive, send)
 
-    def record(self, error: Exception) -> None:
-        """Expected errors are the caller's business, all others are ours."""
-        if not isinstance(error, ServiceError):
+    def record(self, error: Exception, exchange: Exchange) -> None:
+        """Expected errors are the caller's business, and named in the request's line; all others are ours."""
+        if isinstance(error, ServiceError):
+            exchange.problem = type_of(type(error))
+        else:
             log.error("crash", exc_info=error)
             self.report(error)
