@@ -5,6 +5,10 @@ from pydantic import BaseModel, ConfigDict, computed_field
 HEADINGS = ["what", "measured", "target", "verdict"]
 
 
+# From here on three digits would be written with an exponent.
+TOO_LONG = 1000
+
+
 class Verdict(BaseModel):
     """A number and its threshold: the most that is allowed, or with `is_floor` the least that is wanted."""
 
@@ -34,5 +38,6 @@ class Verdict(BaseModel):
 def cells(verdict: Verdict) -> list[str]:
     """For a table with the columns of `HEADINGS`."""
     sign = "≥" if verdict.is_floor else "≤"
-    measured, threshold = f"{verdict.measured:.3g} {verdict.unit}", f"{sign} {verdict.threshold:g} {verdict.unit}"
+    number = f"{verdict.measured:.3g}" if verdict.measured < TOO_LONG else f"{verdict.measured:.0f}"
+    measured, threshold = f"{number} {verdict.unit}", f"{sign} {verdict.threshold:g} {verdict.unit}"
     return [verdict.what, measured.strip(), threshold.strip(), "met" if verdict.is_met else "**missed**"]

@@ -44,10 +44,9 @@ class ConcurrencyLimit:
     Within a priority, whoever came first is let in first. When the line is full, a more important one
     takes the place of the newest of the least important. Whoever got in must `leave`.
 
-    Nobody joins a line whose first has waited for half of the time: to be sent away at once costs a third of being
-    sent away later, and who comes behind that one would hardly be let in (measured: at one and a half times of what
-    can be done, twice as many were served; CoDel looks at how long the oldest waits, too, and not at how many there
-    are: Nichols and Jacobson, Controlling Queue Delay, ACM Queue 2012).
+    Nobody joins a line whose first has waited for half of the time: who comes behind that one would hardly be let in,
+    and to be sent away at once costs less than to be sent away later. CoDel looks at how long the oldest has waited,
+    too, and not at how many there are (Nichols and Jacobson, Controlling Queue Delay, ACM Queue 2012).
     """
 
     def __init__(self, *, limit: int, places: int, wait_seconds: float, clock: Callable[[], float]) -> None:

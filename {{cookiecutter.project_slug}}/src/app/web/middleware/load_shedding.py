@@ -22,8 +22,7 @@ from app.web.problems import problem_of
 
 log = structlog.get_logger()
 
-# More than come back at once when they are refused, because refusals cost time that answers need: 64 such callers, a
-# limit of 16 and a line of 16 left a fifth of the answers; a line as long as this, nearly all (decision 9).
+# A bound on what is kept: on a busy day, time shortens the line long before it is full (decision 9).
 PLACES = 100
 
 # Most bodies come together with their heads.
