@@ -252,12 +252,14 @@ async def test_refusals_are_all_counted_and_told_once(limited: RunningService, a
 
 async def test_a_caller_that_calls_too_often_is_told_to_wait(limited: RunningService, caller: Caller) -> None:
     passed = [await caller.get(path) for path in ("/v1/doors", "/v1/lifts/1", "/v1/doors", "/v1/lifts/2", "/v1/doors")]
-    refused = await caller.get("/v1/doors", Origin=ORIGIN)
+    with capture_logs() as lines:
+        refused = await caller.get("/v1/doors", Origin=ORIGIN)
     other = await Caller(await limited.client_for("doors:pass")).get("/v1/doors")
 
     assert statuses(passed) == [200] * 5
     assert refused.status_code == 429
     assert refused.json()["type"] == "urn:problem:rate-limit-exceeded"
+    assert refused.json()["type"] in [line.get("problem") for line in lines]
     assert refused.json()["detail"] == "More than 5 requests in 3600 s."
     assert 0 < int(refused.headers["retry-after"]) <= 720
     assert refused.headers["ratelimit"] == f'"default";r=0;t={refused.headers["retry-after"]}'

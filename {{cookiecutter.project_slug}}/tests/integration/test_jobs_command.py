@@ -127,7 +127,9 @@ def test_jobs_that_wait_for_their_next_attempt_are_hurried_and_those_that_wait_f
     others = invoke(database_url, "retry", "--all-retrying")
 
     assert (one, others) == (f"Job {first} will be run again.\n", "1 job(s) will be run again.\n")
-    assert select(database_url, "SELECT id FROM procrastinate_jobs WHERE scheduled_at IS NULL AND attempts = 0") == [
+    assert select(
+        database_url, "SELECT id FROM procrastinate_jobs WHERE scheduled_at IS NULL AND attempts = 0 ORDER BY id"
+    ) == [
         first,
         second,
     ]

@@ -1,6 +1,6 @@
 """What operators are told when there is no way into the database: which setting, why, and whether to try again."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -52,10 +52,8 @@ def with_an_unknown_setting(url: str) -> str:
     ],
 )
 def test_what_a_server_refuses_for_good_is_no_matter_of_patience(
-    postgres: BreakablePostgres, mistaken: object, words: str, tmp_path: Path
+    postgres: BreakablePostgres, mistaken: Callable[[str], str], words: str, tmp_path: Path
 ) -> None:
-    assert callable(mistaken)
-
     said = told(mistaken(postgres.url), folder=tmp_path)
 
     assert said == f"{WITHOUT_HOPE}{words}. Correct it, or the server."

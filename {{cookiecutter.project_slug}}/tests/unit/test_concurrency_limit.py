@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from math import inf
 
 import pytest
 from hypothesis import given
@@ -130,9 +131,13 @@ def test_the_more_important_are_let_in_first_and_equals_in_the_order_of_their_ar
 
 
 @asynccontextmanager
-async def full_gate(*, places: int, clock: Clock | None = None) -> AsyncIterator[ConcurrencyLimit]:
+async def full_gate(
+    *, places: int, clock: Clock | None = None, hopeless_seconds: float = inf
+) -> AsyncIterator[ConcurrencyLimit]:
     """With one in, who leaves at the end."""
-    gate = ConcurrencyLimit(limit=1, places=places, wait_seconds=NEVER, clock=clock or Clock())
+    gate = ConcurrencyLimit(
+        limit=1, places=places, wait_seconds=NEVER, clock=clock or Clock(), hopeless_seconds=hopeless_seconds
+    )
     assert gate.try_enter()
     yield gate
     gate.leave()
@@ -185,9 +190,9 @@ async def test_whoever_waits_for_too_long_is_sent_away_and_nobody_else() -> None
         late.cancel()
 
 
-async def test_nobody_joins_a_line_whose_first_has_waited_for_half_of_the_time() -> None:
+async def test_nobody_joins_a_line_whose_first_has_waited_for_too_long() -> None:
     clock = Clock()
-    async with full_gate(places=3, clock=clock) as gate:
+    async with full_gate(places=3, clock=clock, hopeless_seconds=NEVER / 2) as gate:
         [first] = await line_up(gate, AUTHENTICATED)
         clock.advance(NEVER / 2 - 1)
         [second] = await line_up(gate, AUTHENTICATED)
@@ -202,9 +207,22 @@ async def test_nobody_joins_a_line_whose_first_has_waited_for_half_of_the_time()
         second.cancel()
 
 
+async def test_others_join_however_long_the_first_has_waited() -> None:
+    clock = Clock()
+    async with full_gate(places=2, clock=clock) as gate:
+        [first] = await line_up(gate, ANONYMOUS)
+        clock.advance(0.9 * NEVER)
+
+        [second] = await line_up(gate, ANONYMOUS)
+
+        assert [first.done(), second.done()] == [False, False]
+        first.cancel()
+        second.cancel()
+
+
 async def test_the_more_important_do_not_mind_how_long_others_wait() -> None:
     clock = Clock()
-    async with full_gate(places=3, clock=clock) as gate:
+    async with full_gate(places=3, clock=clock, hopeless_seconds=NEVER / 2) as gate:
         [anonymous] = await line_up(gate, ANONYMOUS)
         clock.advance(NEVER / 2 + 1)
 

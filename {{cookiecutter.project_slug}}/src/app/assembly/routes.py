@@ -11,8 +11,8 @@ from app.health import routes as health
 from app.web.openapi import operation_id
 
 ROUTERS: list[APIRouter] = [
+    health.router,
     orders.router,  # option: example
-    health.router,  # the last: routes are tried in turn, and few requests are for these
 ]
 
 

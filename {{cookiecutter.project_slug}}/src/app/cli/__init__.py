@@ -39,7 +39,7 @@ def main() -> None:
     except ConfigurationError as error:
         fail(str(error), WRONG_CONFIGURATION)
     except (CheckFailed, NotFound, Conflict) as error:
-        fail(str(error), FAILED)
+        fail(redact_text(str(error)), FAILED)
     except Unavailable as error:
         from app.cli.unreachable import in_a_sentence
 

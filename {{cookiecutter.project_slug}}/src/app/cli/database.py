@@ -44,7 +44,7 @@ async def opened_database(settings: Settings) -> AsyncIterator[Database]:
 def log_to_stderr() -> None:
     """What a command prints is for scripts. Its troubles are told in a sentence, so only errors are logged."""
     structlog.configure(
-        processors=[structlog.processors.add_log_level, *console_processors()],
+        processors=[structlog.processors.add_log_level, *console_processors(sys.stderr)],
         wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )

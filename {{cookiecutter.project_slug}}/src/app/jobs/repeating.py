@@ -26,8 +26,8 @@ async def until_done(part: str, action: Callable[[], Awaitable[T]]) -> T:
         except Exception as error:  # noqa: BLE001 - a worker that gave up would have to be started again by somebody
             failures += 1
             if failures == 1:
-                cause = in_words(error.__cause__ or error)
-                log.warning("worker_hindered", part=part, error=in_words(error), cause=cause)
+                kind, cause = type(error).__name__, in_words(error.__cause__ or error)
+                log.warning("worker_hindered", part=part, error=f"{kind}: {in_words(error)}", cause=cause)
             await asyncio.sleep(RECONNECT.wait(failures))
         else:
             if failures:

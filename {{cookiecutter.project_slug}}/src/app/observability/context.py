@@ -10,7 +10,7 @@ from typing import Any
 
 from structlog.typing import EventDict, WrappedLogger
 
-from app.observability.redaction import redact, redact_text
+from app.observability.redaction import redact, redact_field, redact_text
 
 CARRIED = frozenset({"request_id", "trace_id", "user", "tenant"})
 
@@ -27,7 +27,7 @@ def begin_request(*, request_id: str, trace_id: str) -> None:
 
 def bind_caller(*, user: str, tenant: str) -> None:
     """Add who is calling, as soon as it is known."""
-    _facts.set({**_facts.get(), "user": redact_text(user), "tenant": redact_text(tenant)})
+    _facts.set({**_facts.get(), "user": redact_field("user", user), "tenant": redact_field("tenant", tenant)})
 
 
 def context_to_carry() -> dict[str, str]:

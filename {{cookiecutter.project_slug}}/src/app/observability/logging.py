@@ -9,7 +9,7 @@ import json
 import logging
 import sys
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TextIO
 
 import orjson
 import structlog
@@ -33,7 +33,7 @@ def configure_logging(*, level: str, as_json: bool, show_locals: bool) -> None:
     `level` is a name of the standard library's. `show_locals` adds the variables of each frame to
     JSON tracebacks, redacted by name; production never asks for it.
     """
-    render = json_processors(show_locals=show_locals) if as_json else console_processors()
+    render = json_processors(show_locals=show_locals) if as_json else console_processors(sys.stdout)
     # The same list for ever: loggers that were bound before keep it.
     PROCESSORS[:] = [structlog.processors.add_log_level, *render]
     structlog.configure(
@@ -69,7 +69,7 @@ def json_processors(*, show_locals: bool) -> list[Processor]:
     ]
 
 
-def console_processors() -> list[Processor]:
+def console_processors(stream: TextIO) -> list[Processor]:
     """From an event to a line that a person reads."""
     return [
         structlog.processors.format_exc_info,
@@ -77,7 +77,7 @@ def console_processors() -> list[Processor]:
         add_context,
         structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
         structlog.dev.ConsoleRenderer(
-            colors=sys.stdout.isatty(), exception_formatter=structlog.dev.plain_traceback, pad_event_to=0
+            colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback, pad_event_to=0
         ),
     ]
 

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.checks import CheckFailed
 from app.persistence.engine import ConnectionOptions, create_engine
-from app.persistence.errors import driver_error, in_words
+from app.persistence.errors import DatabaseUnavailable, driver_error, in_words
 from app.persistence.revisions import applied_revisions, missing_heads, unknown_revisions
 
 FOLDER = Path(__file__).resolve().parents[3] / "migrations"
@@ -46,6 +46,8 @@ async def migrate(options: ConnectionOptions, *, on_wait: Callable[[], None] = l
             await lock_out_others(connection, on_wait=on_wait)
             return await connection.run_sync(upgrade)
     except DBAPIError as error:
+        if error.connection_invalidated:
+            raise DatabaseUnavailable from driver_error(error)
         raise MigrationFailed(told(error)) from error
     finally:
         await engine.dispose()
@@ -102,7 +104,7 @@ def newer_revisions(connection: Connection) -> list[str]:
 
 
 def told(error: DBAPIError) -> str:
-    """What failed, and at which statement: those of revisions are ours, and hold nobody's data."""
+    """What failed, and at which statement, which is ours; the server's words may quote a row."""
     statement = " ".join((error.statement or "").split())
     return f"The migration failed; the revisions before stand. {in_words(driver_error(error))} ({statement:.200})"
 

@@ -15,6 +15,8 @@ def is_lasting(cause: BaseException) -> bool:
     if isinstance(cause, asyncpg.PostgresError):
         return str(cause.sqlstate).startswith(LASTING)
     # The driver has no class for a server without TLS; connections that are lost are of a more exact one.
+    if isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return False  # whoever speaks TLS was cut off in the middle of it
     is_without_tls = type(cause) is ConnectionError and "SSL" in str(cause)
     return is_without_tls or isinstance(cause, ClientConfigurationError | ssl.SSLError) or names_file(cause)
 

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
+from math import inf
 
 from app.core.errors import Unavailable
 
@@ -44,15 +45,24 @@ class ConcurrencyLimit:
     Within a priority, whoever came first is let in first. When the line is full, a more important one
     takes the place of the newest of the least important. Whoever got in must `leave`.
 
-    Nobody joins a line whose first has waited for half of the time: who comes behind that one would hardly be let in,
-    and to be sent away at once costs less than to be sent away later. CoDel looks at how long the oldest has waited,
-    too, and not at how many there are (Nichols and Jacobson, Controlling Queue Delay, ACM Queue 2012).
+    Nobody joins a line whose first has waited for `hopeless_seconds`, if they are given: who comes behind that one
+    would hardly be let in, and to be sent away at once costs less than to be sent away later. CoDel looks at how long
+    the oldest has waited, too, and not at how many there are (Nichols and Jacobson, Controlling Queue Delay, 2012).
     """
 
-    def __init__(self, *, limit: int, places: int, wait_seconds: float, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        *,
+        limit: int,
+        places: int,
+        wait_seconds: float,
+        clock: Callable[[], float],
+        hopeless_seconds: float = inf,
+    ) -> None:
         self.limit = limit
         self.places = places
         self.wait_seconds = wait_seconds
+        self.hopeless_seconds = hopeless_seconds
         self.clock = clock
         self.in_flight = 0
         self.will_sweep = False
@@ -93,8 +103,8 @@ class ConcurrencyLimit:
         return place
 
     def is_hopeless(self, priority: Priority) -> bool:
-        """Whether somebody who is at least as important, and in front, has waited for half of the time."""
-        late = self.clock() + self.wait_seconds / 2
+        """Whether somebody who is at least as important, and in front, has waited for so long."""
+        late = self.clock() + self.wait_seconds - self.hopeless_seconds
         return any(line[0].until < late for other, line in self.lines.items() if other >= priority and line)
 
     def send_away_less_important(self, priority: Priority) -> None:

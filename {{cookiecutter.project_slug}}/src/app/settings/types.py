@@ -112,7 +112,7 @@ def checked_hosts(values: list[str]) -> list[str]:
 
 
 def checked_origins(values: list[str]) -> list[str]:
-    """Refuse what no browser sends: origins are compared letter by letter."""
+    """Refuse what no browser sends, as origins are compared letter by letter; and `null`, which any page can send."""
     for value in values:
         if not ORIGIN.fullmatch(value):
             rule = "scheme and host in lower case, the port if it is not the scheme's own, and nothing after it"

@@ -27,6 +27,7 @@ from app.core.errors import (
 )
 from app.observability.context import current_request_id
 from app.web.allowed_methods import allowed_methods
+from app.web.middleware.edge import exchange_of
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -159,7 +160,7 @@ async def answer_http_exception(request: Request, error: Exception) -> Response:
 async def answer_rate_limit(request: Request, error: Exception) -> Response:
     """slowapi's exception."""
     assert isinstance(error, RateLimitExceeded)  # noqa: S101 - registered for nothing else
-    type_ = "urn:problem:rate-limit-exceeded"
+    type_ = exchange_of(request.scope).problem = "urn:problem:rate-limit-exceeded"
     return problem_response(429, instance=request.url.path, type_=type_, detail=error.detail, headers=error.headers)
 
 

@@ -41,6 +41,7 @@ class ErrorBoundary:
             if exchange.has_begun:
                 raise
             # The server stops and waits no longer. It is told nothing: raised, this would be a stack trace in the log.
+            exchange.problem = type_of(Stopping)
             await problem_of(Stopping(), instance=scope["path"])(scope, receive, send)
         except Exception as error:  # noqa: BLE001 - this is the boundary
             self.record(error, exchange)

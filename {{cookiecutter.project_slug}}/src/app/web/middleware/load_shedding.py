@@ -33,7 +33,10 @@ IS_SHED = "is_shed"
 
 
 class LoadShedding:
-    """503 when a turn does not come within `queue_seconds`. Requests for `exempt` paths need none."""
+    """503 when a turn does not come within `queue_seconds`; at once, while the first in line has waited for half of it.
+
+    Requests for `exempt` paths need no turn.
+    """
 
     def __init__(
         self,
@@ -49,7 +52,11 @@ class LoadShedding:
         self.exempt = exempt
         self.adaptive = AdaptiveLimit(most=most, clock=time.monotonic)
         self.gate = ConcurrencyLimit(
-            limit=self.adaptive.value, places=PLACES, wait_seconds=queue_seconds, clock=time.monotonic
+            limit=self.adaptive.value,
+            places=PLACES,
+            wait_seconds=queue_seconds,
+            hopeless_seconds=queue_seconds / 2,
+            clock=time.monotonic,
         )
         self.shedding = shedding
         self.shed = {priority: metrics.requests_shed.labels(priority.name.lower()) for priority in Priority}
