@@ -17,7 +17,6 @@ from tests.support.tcp_proxy import TcpProxy, tcp_proxy
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(300)]
 
 # One question waits for `REDIS_TIMEOUT_SECONDS`, half a second; the rest is for a busy machine.
-# Half a second for each of a few questions; the rest is for a busy machine.
 WORST_SECONDS = 6.0
 RECOVERY_SECONDS = 5.0
 
