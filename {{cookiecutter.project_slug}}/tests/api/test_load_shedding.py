@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable, MutableMapping
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import httpx2
@@ -13,12 +14,14 @@ from structlog.testing import capture_logs
 
 from app.resilience import shedding_state
 from app.security.public import public
+from app.web.middleware import load_shedding
 from tests.support import doors
+from tests.support.clock import Clock
 from tests.support.metrics import scrape
 from tests.support.raw_http import head, raw_connection
 from tests.support.service import RunningService, run_service
 from tests.support.settings import settings_for
-from tests.support.waiting import eventually, until
+from tests.support.waiting import comes_true, eventually, until
 
 # No other test has as many.
 REFUSED = 7
@@ -128,6 +131,29 @@ async def test_one_request_too_many_is_told_to_come_back(impatient: RunningServi
     assert response.json()["request_id"] == response.headers["x-request-id"]
     assert afterwards.status_code == 200
     assert stage.served == ["b"]
+
+
+async def test_who_would_wait_in_vain_is_told_so_at_once(
+    stage: Stage, worker_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(load_shedding, "time", SimpleNamespace(monotonic=clock))
+
+    async with serving(stage, worker_database_url, queue_seconds=60) as service:
+        async with holding(service, stage):
+            first = asyncio.create_task(service.client.get("/v1/places/pass/first"))
+            await eventually(lambda: is_in_line(service))
+            clock.advance(31)
+            second = asyncio.create_task(service.client.get("/v1/places/pass/second"))
+            is_told = await comes_true(second.done, within_seconds=5)
+        answers = await asyncio.gather(first, second)
+
+    assert is_told
+    assert [answer.status_code for answer in answers] == [200, 503]
+
+
+async def is_in_line(service: RunningService) -> bool:
+    return (await scrape(service.management)).value("http_concurrency_waiting") == 1
 
 
 async def test_health_is_answered_all_the_same(impatient: RunningService, stage: Stage) -> None:

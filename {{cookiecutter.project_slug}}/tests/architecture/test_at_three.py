@@ -4,15 +4,14 @@ import re
 from pathlib import Path
 
 import pytest
-from prometheus_client import generate_latest
 from typer.testing import CliRunner
 
 from app import cli
 from app.health.watching import LOOK_SECONDS
 from app.jobs.attempt import RETRY
 from app.jobs.job import Job
-from app.observability.metrics import JobMetrics, Metrics, PartnerMetrics
 from app.settings.sections import known_names
+from tests.support.metrics import exported_names
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/at-three-in-the-morning.md").read_text(encoding="utf-8")
@@ -24,15 +23,6 @@ VARIABLES = [name for name in NAMED if re.fullmatch(r"[A-Z]+(_[A-Z]+)+", name)]
 WORDS = [name for name in NAMED if re.fullmatch(r"[a-z]+(_[a-z]+)+", name)]
 
 LONGEST_PAGE = 80
-
-
-@pytest.fixture(scope="module")
-def exported() -> set[str]:
-    """The names that Prometheus knows them by."""
-    metrics = Metrics()
-    for more in (JobMetrics, PartnerMetrics):
-        more(metrics.registry)
-    return set(re.findall(r"^# TYPE (\S+)", generate_latest(metrics.registry).decode(), re.MULTILINE))
 
 
 @pytest.fixture(scope="module")
@@ -54,11 +44,11 @@ def test_each_command_and_option_is_understood(command: str) -> None:
     assert result.exit_code == 0, result.output
 
 
-def test_each_variable_metric_and_event_exists(exported: set[str], quoted: set[str]) -> None:
+def test_each_variable_metric_and_event_exists(quoted: set[str]) -> None:
     of_jobs = {name for name in vars(Job) if not name.startswith("_")}
 
     assert set(VARIABLES) - known_names() == set()
-    assert set(WORDS) - exported - quoted - of_jobs == set()
+    assert set(WORDS) - exported_names() - quoted - of_jobs == set()
 
 
 def test_each_file_that_it_leads_to_is_there() -> None:

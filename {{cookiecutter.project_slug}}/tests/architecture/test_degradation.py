@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from prometheus_client import generate_latest
 
-from app.observability.metrics import JobMetrics, Metrics, PartnerMetrics
+from tests.support.metrics import exported_names
 
 ROOT = Path(__file__).parents[2]
 
@@ -35,24 +34,15 @@ def promises() -> list[Promise]:
 PROMISES = promises()
 
 
-@pytest.fixture(scope="module")
-def exported() -> set[str]:
-    """The names that Prometheus knows them by."""
-    metrics = Metrics()
-    for more in (JobMetrics, PartnerMetrics):
-        more(metrics.registry)
-    return set(re.findall(r"^# TYPE (\S+)", generate_latest(metrics.registry).decode(), re.MULTILINE))
-
-
 def test_each_promise_names_a_metric_and_a_test() -> None:
     assert len(PROMISES) > 20
     assert [promise.state for promise in PROMISES if not (promise.metrics and promise.tests)] == []
 
 
-def test_every_metric_is_exported(exported: set[str]) -> None:
+def test_every_metric_is_exported() -> None:
     named = {metric for promise in PROMISES for metric in promise.metrics}
 
-    assert named - exported == set()
+    assert named - exported_names() == set()
 
 
 @pytest.mark.parametrize("test", sorted({test for promise in PROMISES for test in promise.tests}))

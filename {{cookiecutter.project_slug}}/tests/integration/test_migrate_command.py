@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from app import cli
 from app.persistence import migrations
+from app.persistence.errors import DatabaseUnavailable
 from app.persistence.migrations import ADVISORY_LOCK, MigrationFailed, migrate
 from tests.support.commands import APP, STRONG_KEY, Finished, run_app
 from tests.support.databases import connection_to, execute, fetch, options_for
@@ -16,6 +17,8 @@ from tests.support.revisions import overtake, write_down
 from tests.support.running_app import started
 
 LOCK = f"SELECT pg_advisory_lock({ADVISORY_LOCK})"
+OTHERS = "datname = current_database() AND pid <> pg_backend_pid()"
+CUT = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {OTHERS}"  # noqa: S608 - our own words
 UNLOCK = f"SELECT pg_advisory_unlock({ADVISORY_LOCK})"
 
 
@@ -97,6 +100,33 @@ async def test_whoever_finds_another_migrating_says_so_once_and_goes_on_after_it
 
     assert first == "Another process migrates this database; waiting for it.\n"
     assert (rest, exit_code) == ("The schema is up to date.\n", 0)
+
+
+async def test_a_database_that_is_lost_meanwhile_is_no_migration_that_failed(empty_database_url: str) -> None:
+    cutting: list[asyncio.Task[str]] = []
+
+    async with connection_to(empty_database_url) as other, asyncio.timeout(20):
+        await other.execute(LOCK)
+        with pytest.raises(DatabaseUnavailable):
+            await migrate(
+                options_for(empty_database_url), on_wait=lambda: cutting.append(asyncio.create_task(other.execute(CUT)))
+            )
+        await asyncio.gather(*cutting)
+
+
+def test_what_a_server_quotes_of_a_row_is_not_shown(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> None:
+        raise MigrationFailed('The migration failed. invalid input syntax for type integer: "jane@example.com"')
+
+    monkeypatch.setattr(cli, "commands", fail)
+
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == 'The migration failed. invalid input syntax for type integer: "[redacted]"\n'
 
 
 async def test_whoever_waits_for_too_long_gives_up_and_says_what_to_do(

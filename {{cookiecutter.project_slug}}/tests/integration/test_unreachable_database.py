@@ -1,11 +1,13 @@
 """What operators are told when there is no way into the database: which setting, why, and whether to try again."""
 
+import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
+from app.persistence.refusals import is_lasting
 from app.security.keys import new_key
 from tests.support.commands import STRONG_KEY, for_production, run_app
 from tests.support.outages import BreakablePostgres
@@ -57,6 +59,12 @@ def test_what_a_server_refuses_for_good_is_no_matter_of_patience(
     said = told(mistaken(postgres.url), folder=tmp_path)
 
     assert said == f"{WITHOUT_HOPE}{words}. Correct it, or the server."
+
+
+@pytest.mark.parametrize("cut", [ssl.SSLEOFError(), ssl.SSLZeroReturnError()])
+def test_a_handshake_that_was_cut_off_may_succeed_the_next_time(cut: ssl.SSLError) -> None:
+    assert is_lasting(ssl.SSLError())
+    assert not is_lasting(cut)
 
 
 def test_nor_is_a_server_without_tls(postgres: BreakablePostgres, tmp_path: Path) -> None:

@@ -1,10 +1,14 @@
 """Reads the operators' port as Prometheus does."""
 
+import re
 from dataclasses import dataclass
 
 import httpx2
+from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
+
+from app.observability.metrics import JobMetrics, Metrics, PartnerMetrics
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,14 @@ class Scrape:
     def labels(self, name: str, label: str) -> set[str]:
         """Every value that a label has."""
         return {sample.labels[label] for sample in self.samples if sample.name == name}
+
+
+def exported_names() -> set[str]:
+    """Every metric that a service or a worker exports, as Prometheus knows it."""
+    metrics = Metrics()
+    for more in (JobMetrics, PartnerMetrics):
+        more(metrics.registry)
+    return set(re.findall(r"^# TYPE (\S+)", generate_latest(metrics.registry).decode(), re.MULTILINE))
 
 
 async def scrape(management: httpx2.AsyncClient) -> Scrape:

@@ -54,7 +54,7 @@ from app.persistence import database, engine, errors, migrations, troubles
 from app.resilience import bulkhead, retry
 from app.resilience.attempt import AttemptFailed
 from app.resilience.circuit_breaker import CircuitBreaker
-from app.resilience.concurrency_limit import Priority
+from app.resilience.concurrency_limit import ConcurrencyLimit, Priority
 from app.resilience.policy import Guard
 from app.resilience.retry_budget import RetryBudget
 from app.resilience.single_flight import SingleFlight
@@ -210,6 +210,7 @@ SWITCHES: dict[str, Switch] = {
     "documented-idempotency": replaced(openapi, "describe_keys", nothing),
     "pruned-idempotency-keys": replaced(StoredAnswerRepository, "forget_expired", none_forgotten),
     "load-shedding": without_middleware(LoadShedding),
+    "hopeless-lines": replaced(ConcurrencyLimit, "is_hopeless", lambda _limit, _priority: False),
     "known-keys-first": replaced(load_shedding, "priority_of", lambda _scope: Priority.ANONYMOUS),
     "deadlines": without_middleware(Deadlines),
     "shorter-deadlines": replaced(Deadlines, "budget", lambda self, _scope: self.seconds),

@@ -147,3 +147,4 @@ async def test_trouble_is_told_once_and_so_is_its_end() -> None:
         ("worker_hindered", "fetching"),
         ("worker_recovered", "fetching"),
     ]
+    assert events[0]["error"] == "OSError: gone"

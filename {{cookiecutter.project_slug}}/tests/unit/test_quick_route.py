@@ -1,5 +1,7 @@
 """A quick route is a route of FastAPI's: whatever it is asked, it says the same."""
 
+from types import SimpleNamespace
+
 import pytest
 from fastapi.routing import APIRoute
 from hypothesis import given
@@ -30,6 +32,17 @@ def test_it_matches_what_fastapi_matches(template: str, path: str, prefix: str, 
     expected, wanted = usual.matches(scope)
 
     assert (matched, found.get("path_params")) == (expected, wanted.get("path_params"))
+
+
+def test_a_wrong_beginning_is_refused_without_the_expression(monkeypatch: pytest.MonkeyPatch) -> None:
+    route = QuickRoute("/v1/toys/{toy_id}", endpoint, methods=["GET"])
+    asked: list[str] = []
+    monkeypatch.setattr(route, "path_regex", SimpleNamespace(match=asked.append))
+
+    for path in ("/v1/books/7", "/v1/toys/7"):
+        route.matches({"type": "http", "method": "GET", "path": path, "root_path": ""})
+
+    assert asked == ["/v1/toys/7"]
 
 
 @given(path=paths)
