@@ -41,6 +41,14 @@ async def test_without_a_database_it_lives_but_is_neither_ready_nor_started() ->
     assert answers == {"live": (200, "pass"), "ready": (503, "fail"), "startup": (503, "fail")}
 
 
+async def test_whoever_asks_with_head_gets_the_status_alone() -> None:
+    async with run_service(settings_for(database_url=NOWHERE)) as service:
+        answers = [await service.client.head(f"/health/{question}") for question in ("live", "ready", "startup")]
+
+    assert [answer.status_code for answer in answers] == [200, 503, 503]
+    assert [answer.content for answer in answers] == [b"", b"", b""]
+
+
 async def test_a_failing_dependency_tells_no_internals() -> None:
     async with run_service(settings_for(database_url=NOWHERE)) as service:
         response = await service.client.get("/health/ready")

@@ -2,75 +2,26 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, MutableMapping
-from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any
 
 import httpx2
 import pytest
-from fastapi import APIRouter, Request
-from starlette.responses import StreamingResponse
 from structlog.testing import capture_logs
 
 from app.resilience import shedding_state
-from app.security.public import public
 from app.web.middleware import load_shedding
-from tests.support import doors
 from tests.support.clock import Clock
 from tests.support.metrics import scrape
 from tests.support.raw_http import head, raw_connection
-from tests.support.service import RunningService, run_service
-from tests.support.settings import settings_for
+from tests.support.service import RunningService
+from tests.support.stage import Stage, holding, serving
 from tests.support.waiting import comes_true, eventually, until
 
 # No other test has as many.
 REFUSED = 7
 
 FORGED = {"authorization": "Bearer apikey_AAAAAAAAAAAA_" + 43 * "a"}
-
-
-class Stage:
-    """A route that keeps its place until it is let go, and others that want one."""
-
-    def __init__(self) -> None:
-        self.begin_anew()
-        self.router = APIRouter(prefix="/v1/places")
-        self.router.add_api_route("/hold", self.hold)
-        self.router.add_api_route("/pass/{name}", self.pass_by)
-        self.router.add_api_route("/stream", self.stream)
-        self.router.add_api_route("/body", self.read_body, methods=["POST"])
-        self.router.add_api_route("/crash", self.crash)
-
-    def begin_anew(self) -> None:
-        self.began = asyncio.Event()
-        self.let_go = asyncio.Event()
-        self.served: list[str] = []
-
-    @public
-    async def hold(self) -> None:
-        self.began.set()
-        await asyncio.wait_for(self.let_go.wait(), timeout=10)
-
-    @public
-    async def pass_by(self, name: str) -> None:
-        self.served.append(name)
-
-    @public
-    async def stream(self) -> StreamingResponse:
-        async def parts() -> AsyncIterator[bytes]:
-            yield b"a"
-            await self.hold()
-            yield b"b"
-
-        return StreamingResponse(parts())
-
-    @public
-    async def read_body(self, request: Request) -> str:
-        return (await request.body()).decode()
-
-    @public
-    async def crash(self) -> None:
-        raise RuntimeError
 
 
 @pytest.fixture(scope="module")
@@ -84,14 +35,6 @@ def stage(one_stage: Stage) -> Stage:
     return one_stage
 
 
-@asynccontextmanager
-async def serving(stage: Stage, url: str, *, queue_seconds: float) -> AsyncIterator[RunningService]:
-    """Works on one request at a time."""
-    settings = settings_for(database_url=url, overload={"max_requests": 1, "queue_seconds": queue_seconds})
-    async with run_service(settings, routers=[stage.router, doors.router]) as running:
-        yield running
-
-
 @pytest.fixture(scope="module")
 async def impatient(one_stage: Stage, worker_database_url: str) -> AsyncIterator[RunningService]:
     async with serving(one_stage, worker_database_url, queue_seconds=0.02) as running:
@@ -102,19 +45,6 @@ async def impatient(one_stage: Stage, worker_database_url: str) -> AsyncIterator
 async def patient(one_stage: Stage, worker_database_url: str) -> AsyncIterator[RunningService]:
     async with serving(one_stage, worker_database_url, queue_seconds=10) as running:
         yield running
-
-
-@asynccontextmanager
-async def holding(service: RunningService, stage: Stage, path: str = "/v1/places/hold") -> AsyncIterator[None]:
-    """While the only place is taken."""
-    async with asyncio.TaskGroup() as group:
-        held = group.create_task(service.client.get(path))
-        await asyncio.wait_for(stage.began.wait(), timeout=10)
-        try:
-            yield
-        finally:
-            stage.let_go.set()
-    assert held.result().status_code == 200
 
 
 async def test_one_request_too_many_is_told_to_come_back(impatient: RunningService, stage: Stage) -> None:

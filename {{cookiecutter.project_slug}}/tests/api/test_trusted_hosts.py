@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.web.middleware.trusted_hosts import TrustedHosts
+from app.web.middleware.trusted_hosts import HostNames
 from tests.support.service import RunningService, run_service
 from tests.support.settings import settings_for
 
@@ -70,7 +70,7 @@ async def test_a_name_is_answered_the_same_every_time(running: RunningService) -
 
 
 async def test_names_that_are_sent_once_are_not_kept() -> None:
-    hosts = TrustedHosts(not_reached, hosts=HOSTS)
+    hosts = HostNames(HOSTS)
 
     found = [hosts.is_listed(b"%d.evil.com" % number) for number in range(1000)]
 

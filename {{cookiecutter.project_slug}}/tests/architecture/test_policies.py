@@ -108,6 +108,9 @@ def test_only_these_routes_are_public() -> None:
         "GET /health/live",
         "GET /health/ready",
         "GET /health/startup",
+        "HEAD /health/live",
+        "HEAD /health/ready",
+        "HEAD /health/startup",
         "GET /docs",
         "GET /redoc",
         "GET /docs/assets/{fingerprint}/{package}/{name}",
@@ -123,6 +126,9 @@ def test_every_route_for_operators_is_decided_too() -> None:
         "GET /health/live": "public",
         "GET /health/ready": "public",
         "GET /health/startup": "public",
+        "HEAD /health/live": "public",
+        "HEAD /health/ready": "public",
+        "HEAD /health/startup": "public",
         "GET /metrics": "public",
     }
 

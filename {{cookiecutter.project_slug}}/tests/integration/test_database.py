@@ -218,6 +218,34 @@ async def test_a_transaction_left_idle_is_ended_by_the_server(options: Connectio
     assert connection.is_closed()
 
 
+async def test_a_connection_serves_reads_and_transactions_in_turn(options: ConnectionOptions) -> None:
+    database = open_database(options, pool_size=1, wait_seconds=1)
+    seen: list[tuple[Any, int]] = []
+
+    for opening in (database.reading, database.transaction) * 2:
+        async with opening() as session:
+            # PostgreSQL's `now()` is when the transaction began.
+            times = {await session.scalar(text("SELECT now()")) for _ in range(2)}
+            seen.append((await session.scalar(text("SELECT pg_backend_pid()")), len(times)))
+
+    server = seen[0][0]
+    assert seen == [(server, 2), (server, 1)] * 2
+    await database.close()
+
+
+async def test_a_transaction_is_read_committed_whatever_the_default_is(options: ConnectionOptions) -> None:
+    database = open_database(options, pool_size=1, wait_seconds=1)
+
+    async with database.reading() as session:
+        await session.execute(text("SET default_transaction_isolation = 'serializable'"))
+    async with database.transaction() as session:
+        default = await session.scalar(text("SHOW default_transaction_isolation"))
+        isolation = await session.scalar(text("SHOW transaction_isolation"))
+
+    assert (default, isolation) == ("serializable", "read committed")
+    await database.close()
+
+
 async def test_a_statement_that_takes_too_long_is_cancelled(options: ConnectionOptions) -> None:
     database = open_database(replace(options, statement_timeout=0.05), pool_size=1, wait_seconds=1)
 

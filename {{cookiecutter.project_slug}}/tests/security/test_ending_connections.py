@@ -1,7 +1,10 @@
-"""Callers who read nothing, ask for more than they wait for, or leave: each costs a little, for a while."""
+"""Callers who read nothing, ask for more than they wait for, leave, or stay: each costs a little, for a while."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
+from contextvars import ContextVar
+from weakref import WeakSet
 
 import pytest
 from fastapi import APIRouter, Request
@@ -57,6 +60,28 @@ async def wait_until_alone(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
     has_ended.set()
+
+
+class Keepsake:
+    """Something that a request works with."""
+
+
+keepsakes: WeakSet[Keepsake] = WeakSet()
+current_keepsake: ContextVar[Keepsake] = ContextVar("keepsake")
+
+
+@router.get("/in-state")
+@public
+async def keep_in_state(request: Request) -> None:
+    keepsakes.add(keepsake := Keepsake())
+    request.state.keepsake = keepsake
+
+
+@router.get("/in-context")
+@public
+async def keep_in_context() -> None:
+    keepsakes.add(keepsake := Keepsake())
+    current_keepsake.set(keepsake)
 
 
 @pytest.fixture(scope="module")
@@ -120,3 +145,16 @@ async def test_who_leaves_is_missed_by_the_request_that_is_served_not_only_by_th
         await until(has_begun.is_set)
         connection.writer.transport.abort()
         assert await comes_true(has_ended.is_set, within_seconds=LONGEST)
+
+
+@pytest.mark.parametrize("place", ["state", "context"])
+async def test_who_stays_does_not_hold_what_was_answered(running: RunningService, place: str) -> None:
+    async with raw_connection(running.client.base_url) as connection:
+        await connection.send(head("GET", f"/v1/long/in-{place}"))
+        assert await connection.status() == 200
+        assert await comes_true(nothing_is_kept, within_seconds=LONGEST)
+
+
+def nothing_is_kept() -> bool:
+    gc.collect()
+    return not keepsakes

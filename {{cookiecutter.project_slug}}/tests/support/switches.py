@@ -4,6 +4,7 @@
 """
 
 import re
+from contextvars import copy_context
 from functools import partial
 from math import inf
 from types import SimpleNamespace
@@ -37,6 +38,7 @@ from app.clients.shared_breakers import SharedBreakers
 from app.clients.ssrf_guard import UrlRules
 from app.core.versions import SeenVersions
 from app.health import draining, watching
+from app.health import routes as health_routes
 from app.health.report import Health
 from app.jobs import pruning, queue, running, schedules, store, worker
 from app.jobs.attempt import Attempt, Ending
@@ -64,7 +66,7 @@ from app.security.rate_limiter import RateLimiter
 from app.security.repository import ApiKeyRepository
 from app.security.verified_keys import VerifiedKeys
 from app.settings import loading, sources
-from app.web import authentication, openapi, problems, protocol
+from app.web import authentication, connection, openapi, problems, protocol
 from app.web.api_reference import pages
 from app.web.connection import EndingProtocol
 from app.web.idempotency import dependencies as idempotency
@@ -86,6 +88,7 @@ from app.web.middleware.compression import Compression
 from app.web.middleware.conditional_requests import ConditionalRequests
 from app.web.middleware.cors import Cors
 from app.web.middleware.deadline import Deadlines
+from app.web.middleware.early_refusal import EarlyRefusal
 from app.web.middleware.edge import Concern
 from app.web.middleware.http_metrics import HttpMetrics
 from app.web.middleware.json_bodies import JsonBodies
@@ -178,6 +181,8 @@ SWITCHES: dict[str, Switch] = {
     "rests-in-time": replaced(BoundedProtocol, "give_up", patient_with_rests),
     "unread-answers": replaced(EndingProtocol, "await_reader", nothing),
     "pipelined-requests": replaced(EndingProtocol, "on_headers_complete", HttpToolsProtocol.on_headers_complete),
+    "held-requests": replaced(EndingProtocol, "forget_request", nothing),
+    "held-contexts": replaced(connection, "Context", copy_context),
     "missed-callers": replaced(EndingProtocol, "connection_lost", HttpToolsProtocol.connection_lost),
     "dropped-trailers": replaced(BoundedProtocol, "on_header", HttpToolsProtocol.on_header),
     "trusted-hosts": without_middleware(TrustedHosts),
@@ -210,6 +215,7 @@ SWITCHES: dict[str, Switch] = {
     "documented-idempotency": replaced(openapi, "describe_keys", nothing),
     "pruned-idempotency-keys": replaced(StoredAnswerRepository, "forget_expired", none_forgotten),
     "load-shedding": without_middleware(LoadShedding),
+    "early-refusals": without_middleware(EarlyRefusal),
     "hopeless-lines": replaced(ConcurrencyLimit, "is_hopeless", lambda _limit, _priority: False),
     "known-keys-first": replaced(load_shedding, "priority_of", lambda _scope: Priority.ANONYMOUS),
     "deadlines": without_middleware(Deadlines),
@@ -251,6 +257,7 @@ SWITCHES: dict[str, Switch] = {
     "unknown-outcomes": replaced(database, "translate", as_if_nothing_was_written),
     "read-only-servers": replaced(engine, "give_up_connection", nothing),
     "database-check": without_check("database"),
+    "health-by-head": replaced(health_routes.router, "routes", health_routes.router.routes[::2]),  # GET, HEAD, GET, …
     "watched-health": replaced(watching, "watch", idle),
     "started": always(Health, "has_started", value=True),
     "schema-check": without_check("schema"),

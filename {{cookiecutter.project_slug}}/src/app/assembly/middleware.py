@@ -19,16 +19,17 @@ from app.web.middleware.compression import Compression
 from app.web.middleware.conditional_requests import ConditionalRequests
 from app.web.middleware.cors import Cors
 from app.web.middleware.deadline import Deadlines
+from app.web.middleware.early_refusal import EarlyRefusal
 from app.web.middleware.edge import Concern, Edge
 from app.web.middleware.error_boundary import ErrorBoundary
 from app.web.middleware.http_metrics import HttpMetrics
 from app.web.middleware.json_bodies import JsonBodies
-from app.web.middleware.load_shedding import LoadShedding, log_begin, log_end
+from app.web.middleware.load_shedding import LoadShedding, Turns, log_begin, log_end
 from app.web.middleware.rate_limit_headers import RateLimitHeaders
 from app.web.middleware.request_context import RequestContext
 from app.web.middleware.security_headers import SecurityHeaders
 from app.web.middleware.transaction_retry import TransactionRetry
-from app.web.middleware.trusted_hosts import TrustedHosts
+from app.web.middleware.trusted_hosts import HostNames, TrustedHosts
 
 ANY = ["*"]
 
@@ -51,22 +52,25 @@ HEALTH_PATHS = frozenset(str(getattr(route, "path", "")) for route in health.rou
 def middleware(settings: Settings, instruments: Instruments) -> list[Middleware]:
     """The first is the outermost."""
     shedding = SheddingState(on_begin=log_begin, on_end=log_end)
+    at_the_edge = concerns(settings, instruments.metrics, shedding)
+    hosts = HostNames(settings.allowed_hosts)
+    turns = Turns(
+        exempt=HEALTH_PATHS,
+        most=settings.overload.max_requests,
+        queue_seconds=settings.overload.queue_seconds,
+        shedding=shedding,
+        metrics=instruments.metrics,
+    )
     return [
-        Middleware(Edge, concerns=concerns(settings, instruments.metrics, shedding)),
-        Middleware(TrustedHosts, hosts=settings.allowed_hosts),
+        Middleware(Edge, concerns=at_the_edge),
+        Middleware(TrustedHosts, hosts=hosts),
         Middleware(
             Cors, allow_origins=settings.cors.origins, allow_methods=ANY, allow_headers=ANY, expose_headers=EXPOSED
         ),
         Middleware(ErrorBoundary, report=instruments.errors.report),
         Middleware(AddressLimit, refusals=LimitRefusals(instruments.metrics)),
-        Middleware(
-            LoadShedding,
-            exempt=HEALTH_PATHS,
-            most=settings.overload.max_requests,
-            queue_seconds=settings.overload.queue_seconds,
-            shedding=shedding,
-            metrics=instruments.metrics,
-        ),
+        Middleware(EarlyRefusal, at_edge=at_the_edge, hosts=hosts, turns=turns),
+        Middleware(LoadShedding, turns=turns),
         Middleware(Deadlines, seconds=settings.request.timeout_seconds, exempt=HEALTH_PATHS),
         Middleware(AbandonedRequests),
         Middleware(BodyLimit, limit_bytes=settings.body.limit_bytes, seconds=settings.body.timeout_seconds),
@@ -78,14 +82,18 @@ def middleware(settings: Settings, instruments: Instruments) -> list[Middleware]
 
 
 def concerns(settings: Settings, metrics: Metrics, shedding: SheddingState) -> list[Concern]:
-    """What only looks at the request and touches headers, all of it in the edge."""
+    """What only looks at the request and touches headers, all of it in the edge.
+
+    Addresses come before the metrics: of a request that is refused for its address nothing else may be counted yet
+    when `EarlyRefusal` hands it on.
+    """
     address_limit = LocalLimit(Rate.parse(settings.rate.limit_address))
     return [
         RequestContext(),
         ClientAddress(settings.trusted_proxies),
+        AddressCount(address_limit, exempt=HEALTH_PATHS, shedding=shedding),
         AccessLog(),
         HttpMetrics(metrics.requests),
         SecurityHeaders(),
-        AddressCount(address_limit, exempt=HEALTH_PATHS, shedding=shedding),
         RateLimitHeaders(),
     ]

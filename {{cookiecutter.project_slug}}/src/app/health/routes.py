@@ -3,6 +3,8 @@
 - live: is the process able to answer at all? It touches nothing: restarting us would not mend a database.
 - ready: should requests be sent here?
 - startup: has it been ready once since it started?
+
+Some who watch ask with HEAD, and read nothing but the status.
 """
 
 from typing import Annotated, cast
@@ -39,6 +41,7 @@ async def get_health(request: Request) -> Health:
 CurrentHealth = Annotated[Health, Depends(get_health)]
 
 
+@router.head("/live", include_in_schema=False)
 @router.get("/live", summary="Is the process able to answer?")
 @public
 async def live(response: Response) -> HealthView:
@@ -47,6 +50,7 @@ async def live(response: Response) -> HealthView:
     return HealthView(status=Status.PASS)
 
 
+@router.head("/ready", include_in_schema=False)
 @router.get("/ready", summary="Should requests be sent here?", responses={503: {"model": HealthView}})
 @public
 async def ready(health: CurrentHealth, response: Response) -> HealthView:
@@ -56,6 +60,7 @@ async def ready(health: CurrentHealth, response: Response) -> HealthView:
     return view(report)
 
 
+@router.head("/startup", include_in_schema=False)
 @router.get("/startup", summary="Has it been ready since it started?", responses={503: {"model": HealthView}})
 @public
 async def startup(health: CurrentHealth, response: Response) -> HealthView:

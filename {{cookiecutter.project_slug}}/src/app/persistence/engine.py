@@ -29,7 +29,7 @@ class ConnectionOptions:
     idle_in_transaction_timeout: float = 0
 
 
-def create_engine(options: ConnectionOptions, *, pool_size: int) -> AsyncEngine:
+def create_engine(options: ConnectionOptions, *, pool_size: int, isolation_level: str | None = None) -> AsyncEngine:
     """SQLAlchemy's engine over asyncpg connections that we open ourselves."""
 
     async def connect() -> asyncpg.Connection:
@@ -41,6 +41,7 @@ def create_engine(options: ConnectionOptions, *, pool_size: int) -> AsyncEngine:
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=CONNECT_TIMEOUT_SECONDS,
+        isolation_level=isolation_level,
         hide_parameters=True,  # an error's text goes to the log, and rows hold personal data
     )
     event.listen(engine.sync_engine, "checkout", refuse_closed_connection)

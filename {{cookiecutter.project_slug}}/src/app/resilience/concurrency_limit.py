@@ -73,11 +73,20 @@ class ConcurrencyLimit:
         """How many stand in line."""
         return sum(map(len, self.lines.values()))
 
+    @property
+    def has_room(self) -> bool:
+        """Whether nobody would have to wait."""
+        return self.in_flight < self.limit
+
     def try_enter(self) -> bool:
         """Whether there was room, so that the caller is in."""
-        has_room = self.in_flight < self.limit
+        has_room = self.has_room
         self.in_flight += has_room
         return has_room
+
+    def refuses(self, priority: Priority) -> bool:
+        """Whether nobody of this importance may even stand in line now."""
+        return self.is_hopeless(priority) or self.is_full(priority)
 
     async def wait(self, priority: Priority) -> None:
         """Wait in line until let in. Raises `Overloaded`."""
@@ -91,10 +100,10 @@ class ConcurrencyLimit:
                 self.give_up(place, priority)
 
     def take_place(self, priority: Priority) -> Place:
-        if self.is_hopeless(priority):
+        if self.refuses(priority):
             raise Overloaded
         if self.waiting >= self.places:
-            self.send_away_less_important(priority)
+            self.send_away_one()
         loop = asyncio.get_running_loop()
         place = Place(self.clock() + self.wait_seconds, loop.create_future())
         self.lines[priority].append(place)
@@ -107,11 +116,13 @@ class ConcurrencyLimit:
         late = self.clock() + self.wait_seconds - self.hopeless_seconds
         return any(line[0].until < late for other, line in self.lines.items() if other >= priority and line)
 
-    def send_away_less_important(self, priority: Priority) -> None:
-        """Make room in a full line. Raises `Overloaded` when everybody in it is at least as important."""
-        line = next((self.lines[lower] for lower in sorted(Priority) if lower < priority and self.lines[lower]), None)
-        if line is None:
-            raise Overloaded
+    def is_full(self, priority: Priority) -> bool:
+        """Whether there is no place, and everybody in line is at least as important."""
+        return self.waiting >= self.places and not any(self.lines[lower] for lower in Priority if lower < priority)
+
+    def send_away_one(self) -> None:
+        """Make room in a full line: the newest of the least important."""
+        line = next(self.lines[priority] for priority in sorted(Priority) if self.lines[priority])
         line.pop().refuse()
 
     def sweep_later(self) -> None:

@@ -12,7 +12,7 @@ from starlette.types import Scope
 
 from app.observability.context import bind_caller
 from app.security.principal import Principal
-from app.web.dependencies import get_resources
+from app.web.dependencies import resources_of
 from app.web.middleware.client_address import network_of
 from app.web.rate_limits import caller_limits
 
@@ -29,7 +29,7 @@ class ApiKeyInHeader(SecurityBase):
         self.model = HTTPBearer(description="An API key, as `app keys create` prints it.")
 
     async def __call__(self, request: Request, needed: SecurityScopes) -> Principal:
-        callers = (await get_resources(request)).callers
+        callers = resources_of(request).callers
         caller = await callers.identify(credentials_in(request.scope), address=network_of(request.scope))
         bind_caller(user=caller.subject, tenant=str(caller.tenant))
         await caller_limits(request).count_caller(request.scope, caller.subject)

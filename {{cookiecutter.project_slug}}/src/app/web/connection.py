@@ -5,6 +5,7 @@ is answered, and tells only the newest of them that the caller has left.
 """
 
 from asyncio import TimerHandle
+from contextvars import Context
 from typing import Any
 
 from uvicorn._types import ASGI3Application
@@ -17,6 +18,8 @@ MOST_WAITING = 16
 READING_SECONDS = 20.0
 LEAST_READ_BYTES = 64 * 1024
 
+NOTHING: Any = {}  # Any: in place of a scope
+
 
 class TooManyWaiting(Exception):
     """Stops the parser, which would go on to the end of what was read; uvicorn then has the request refused."""
@@ -24,6 +27,9 @@ class TooManyWaiting(Exception):
 
 class EndingProtocol(HttpToolsProtocol):
     """One connection, from its first answer on."""
+
+    # With more than thirty attributes in its dictionary each instance would have one of its own shape: 1 KB more.
+    __slots__ = ("awaiting_reader", "running")
 
     def __init__(self, *given: Any, **named: Any) -> None:  # Any: uvicorn's own arguments
         super().__init__(*given, **named)
@@ -54,9 +60,20 @@ class EndingProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_response_complete(self) -> None:
-        super().on_response_complete()
+        self.forget_request()
+        # The timer that is set would keep this context, and with it the task and all that it worked with.
+        Context().run(super().on_response_complete)
         if self.transport.is_closing():
             self.await_reader()
+
+    def forget_request(self) -> None:
+        """Until the next one comes, nobody asks for it, and of ten thousand idle connections each would hold one."""
+        if self.running is None:
+            return
+        if self.scope is self.running.scope:  # and not that of the next one, whose head is being read
+            self.scope = NOTHING
+            self.headers = []
+        self.running.scope = NOTHING
 
     def timeout_keep_alive_handler(self) -> None:
         self.close()

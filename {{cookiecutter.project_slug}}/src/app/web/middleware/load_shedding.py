@@ -18,7 +18,7 @@ from app.resilience.queueing_time import QueueingTime, begin_queueing_time
 from app.resilience.shedding_state import SheddingState
 from app.web.authentication import credentials_in
 from app.web.middleware.edge import announces_body, exchange_of
-from app.web.problems import problem_of
+from app.web.problems import PreparedProblem
 
 log = structlog.get_logger()
 
@@ -31,16 +31,18 @@ SLOW_SECONDS = 0.1
 # Set in the scope of a request that was turned away: a line in the log for each would cost a third of the refusal.
 IS_SHED = "is_shed"
 
+OVERLOADED = PreparedProblem(Overloaded())
 
-class LoadShedding:
-    """503 when a turn does not come within `queue_seconds`; at once, while the first in line has waited for half of it.
 
-    Requests for `exempt` paths need no turn.
+class Turns:
+    """Who is let in now, later or not at all, and how many were not.
+
+    A turn comes within `queue_seconds` or not; nobody waits for one while the first in line has waited for half of it.
+    Requests for `exempt` paths need none.
     """
 
     def __init__(
         self,
-        app: ASGIApp,
         *,
         exempt: Collection[str],
         most: int,
@@ -48,7 +50,6 @@ class LoadShedding:
         shedding: SheddingState,
         metrics: Metrics,
     ) -> None:
-        self.app = app
         self.exempt = exempt
         self.adaptive = AdaptiveLimit(most=most, clock=time.monotonic)
         self.gate = ConcurrencyLimit(
@@ -62,24 +63,7 @@ class LoadShedding:
         self.shed = {priority: metrics.requests_shed.labels(priority.name.lower()) for priority in Priority}
         measure_gate(self.gate, metrics)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in self.exempt:
-            await self.app(scope, receive, send)
-            return
-        try:
-            await self.take_turn(scope)
-        except Overloaded as refusal:  # answered here, or each would travel on as an exception, and there are many
-            await problem_of(refusal, instance=scope["path"])(scope, receive, send)
-            return
-        visit = Visit(self, scope, receive)
-        exchange_of(scope).when_begun.append(visit.end)
-        try:
-            await visit.take_turn_in_loop()
-            await self.app(scope, visit.receive if announces_body(scope) else receive, send)
-        finally:
-            visit.end()
-
-    async def take_turn(self, scope: Scope) -> None:
+    async def take(self, scope: Scope) -> None:
         """Raises `Overloaded`."""
         if self.gate.try_enter():
             return
@@ -87,10 +71,14 @@ class LoadShedding:
         try:
             await self.gate.wait(priority)
         except Overloaded:
-            scope[IS_SHED] = True
-            self.shed[priority].inc()
-            self.shedding.record_refusal()
+            self.record_refusal(scope, priority)
             raise
+
+    def record_refusal(self, scope: Scope, priority: Priority) -> None:
+        """This request was turned away."""
+        scope[IS_SHED] = True
+        self.shed[priority].inc()
+        self.shedding.record_refusal()
 
     def leave(self, waited: QueueingTime) -> None:
         """Learn from how it went, and make room."""
@@ -99,13 +87,38 @@ class LoadShedding:
         self.gate.leave()
 
 
+class LoadShedding:
+    """503 for whoever gets no turn."""
+
+    def __init__(self, app: ASGIApp, *, turns: Turns) -> None:
+        self.app = app
+        self.turns = turns
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in self.turns.exempt:
+            await self.app(scope, receive, send)
+            return
+        try:
+            await self.turns.take(scope)
+        except Overloaded:  # answered here, or each would travel on as an exception, and there are many
+            await OVERLOADED.response(instance=scope["path"])(scope, receive, send)
+            return
+        visit = Visit(self.turns, scope, receive)
+        exchange_of(scope).when_begun.append(visit.end)
+        try:
+            await visit.take_turn_in_loop()
+            await self.app(scope, visit.receive if announces_body(scope) else receive, send)
+        finally:
+            visit.end()
+
+
 class Visit:
     """One request's, from when it was let in until its answer begins."""
 
-    __slots__ = ("door", "is_aside", "is_over", "scope", "source", "waited")
+    __slots__ = ("is_aside", "is_over", "scope", "source", "turns", "waited")
 
-    def __init__(self, door: LoadShedding, scope: Scope, source: Receive) -> None:
-        self.door = door
+    def __init__(self, turns: Turns, scope: Scope, source: Receive) -> None:
+        self.turns = turns
         self.scope = scope
         self.source = source
         self.waited = begin_queueing_time()
@@ -136,12 +149,12 @@ class Visit:
     def step_aside(self) -> None:
         if not self.is_over:
             self.is_aside = True
-            self.door.gate.leave()
+            self.turns.gate.leave()
 
     async def step_back(self) -> None:
         """Wait for a turn like anybody else: many may have stepped aside."""
         try:
-            await self.door.take_turn(self.scope)
+            await self.turns.take(self.scope)
         except Overloaded as error:  # FastAPI makes 400 of whatever else stops it from reading a body
             raise HTTPException(503, str(error), {"Retry-After": str(error.retry_after)}) from None
         self.is_aside = False
@@ -150,7 +163,7 @@ class Visit:
         if not self.is_over:
             self.is_over = True
             if not self.is_aside:
-                self.door.leave(self.waited)
+                self.turns.leave(self.waited)
 
 
 def priority_of(scope: Scope) -> Priority:

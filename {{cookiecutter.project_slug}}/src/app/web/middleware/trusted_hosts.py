@@ -4,7 +4,7 @@ Starlette's own middleware answers in plain text, and everything here answers wi
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -19,28 +19,35 @@ HOST_AND_PORT = re.compile(r"([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::\d+)?")
 KEPT_ANSWERS = 32
 
 
-class TrustedHosts:
-    """Lets a request through if its `Host` is listed; `*.example.com` means any name below it, `*` anything."""
+class HostNames:
+    """Those that are ours: `*.example.com` means any name below it, `*` anything."""
 
-    def __init__(self, app: ASGIApp, *, hosts: Sequence[str]) -> None:
-        self.app = app
+    def __init__(self, hosts: Sequence[str]) -> None:
         self.allows_all = "*" in hosts
         self.names = frozenset(host.lower() for host in hosts)
         self.suffixes = tuple(host[1:].lower() for host in hosts if host.startswith("*."))
         self.is_listed = lru_cache(maxsize=KEPT_ANSWERS)(self.find)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or self.allows_all or self.is_trusted(scope):
-            await self.app(scope, receive, send)
-            return
-        refusal = problem_response(400, instance=scope["path"], detail="This host name is not served here.")
-        await refusal(scope, receive, send)
-
-    def is_trusted(self, scope: Scope) -> bool:
+    def are_asked_by(self, headers: Mapping[bytes, bytes]) -> bool:
         """Exactly one `Host`: of two, we might check the one and the next reader take the other. A list is no name."""
-        return self.is_listed(exchange_of(scope).request_headers.get(b"host", b""))
+        return self.allows_all or self.is_listed(headers.get(b"host", b""))
 
     def find(self, header: bytes) -> bool:
         """The answer of `is_listed`, which remembers it."""
         found = HOST_AND_PORT.fullmatch(header.decode("latin-1").lower())
         return found is not None and (found[1] in self.names or found[1].endswith(self.suffixes))
+
+
+class TrustedHosts:
+    """Lets a request through if its `Host` is ours."""
+
+    def __init__(self, app: ASGIApp, *, hosts: HostNames) -> None:
+        self.app = app
+        self.hosts = hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or self.hosts.are_asked_by(exchange_of(scope).request_headers):
+            await self.app(scope, receive, send)
+            return
+        refusal = problem_response(400, instance=scope["path"], detail="This host name is not served here.")
+        await refusal(scope, receive, send)
