@@ -6,6 +6,7 @@ import platform
 import resource
 import time
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import psutil
@@ -13,8 +14,9 @@ import psutil
 CAN_PIN = hasattr(os, "sched_setaffinity")
 
 
+@cache
 def cores() -> list[int]:
-    """Those that this process may use."""
+    """Those that this process could use at first, before it was pinned to some of them."""
     return sorted(os.sched_getaffinity(0)) if CAN_PIN else list(range(os.cpu_count() or 1))
 
 

@@ -37,8 +37,8 @@ OVERLOADED = PreparedProblem(Overloaded())
 class Turns:
     """Who is let in now, later or not at all, and how many were not.
 
-    A turn comes within `queue_seconds` or not; nobody waits for one while the first in line has waited for half of it.
-    Requests for `exempt` paths need none.
+    A turn comes within `queue_seconds` or not at all; nobody waits for one while the first in line has waited for a
+    third of it. Requests for `exempt` paths need none.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Turns:
             limit=self.adaptive.value,
             places=PLACES,
             wait_seconds=queue_seconds,
-            hopeless_seconds=queue_seconds / 2,
+            hopeless_seconds=queue_seconds / 3,
             clock=time.monotonic,
         )
         self.shedding = shedding
