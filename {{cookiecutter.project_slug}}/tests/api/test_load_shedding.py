@@ -73,7 +73,7 @@ async def test_who_would_wait_in_vain_is_told_so_at_once(
         async with holding(service, stage):
             first = asyncio.create_task(service.client.get("/v1/places/pass/first"))
             await eventually(lambda: is_in_line(service))
-            clock.advance(31)
+            clock.advance(21)
             second = asyncio.create_task(service.client.get("/v1/places/pass/second"))
             is_told = await comes_true(second.done, within_seconds=5)
         answers = await asyncio.gather(first, second)

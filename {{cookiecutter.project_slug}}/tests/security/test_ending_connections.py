@@ -13,6 +13,7 @@ from starlette.responses import Response, StreamingResponse
 from app.security.public import public
 from app.web import connection as connections
 from app.web.connection import MOST_WAITING
+from app.web.protocol import BoundedProtocol
 from tests.support.answers import answers_in
 from tests.support.impatience import SECONDS
 from tests.support.raw_http import head, raw_connection
@@ -158,3 +159,15 @@ async def test_who_stays_does_not_hold_what_was_answered(running: RunningService
 def nothing_is_kept() -> bool:
     gc.collect()
     return not keepsakes
+
+
+async def test_who_stays_does_not_hold_the_body_that_nobody_read(running: RunningService) -> None:
+    async with raw_connection(running.client.base_url) as connection:
+        await connection.send(head("POST", "/v1/long/nowhere", "Content-Length: 9000") + b"x" * 9000)
+        assert await connection.status() == 404
+        assert await comes_true(lambda: largest_body_held() == 0, within_seconds=LONGEST)
+
+
+def largest_body_held() -> int:
+    protocols = [each for each in gc.get_objects() if isinstance(each, BoundedProtocol)]
+    return max(len(protocol.cycle.body) for protocol in protocols if protocol.cycle)

@@ -21,7 +21,7 @@ def test_several_lines_of_a_name_are_one_list(headers: list[tuple[bytes, bytes]]
 
 
 async def test_what_the_server_keeps_of_a_request_holds_nothing_of_ours() -> None:
-    """It keeps the scope for as long as the connection is open."""
+    """Some keep the scope for as long as the connection is open."""
     scope: Scope = {"type": "http", "headers": []}
     seen = []
 

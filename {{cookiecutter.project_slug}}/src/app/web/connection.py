@@ -73,7 +73,9 @@ class EndingProtocol(HttpToolsProtocol):
         if self.scope is self.running.scope:  # and not that of the next one, whose head is being read
             self.scope = NOTHING
             self.headers = []
+            self.url = b""
         self.running.scope = NOTHING
+        self.running.body = bytearray()  # which nobody may have read
 
     def timeout_keep_alive_handler(self) -> None:
         self.close()

@@ -52,7 +52,7 @@ class Claim:
             headers=headers_of(response),
             body=body_to_store(response),
         )
-        if not is_stored:  # only if the transaction saw an older state than the lock: its isolation is not ours
+        if not is_stored:  # only if the transaction saw an older state than the lock, which its isolation rules out
             raise RequestInProgress
 
 

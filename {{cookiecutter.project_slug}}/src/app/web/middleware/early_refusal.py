@@ -1,4 +1,4 @@
-"""Refuses before there is a task what load shedding would refuse at once, for less than half of the cost.
+"""Refuses before there is a task what load shedding would refuse at once, for half of the cost.
 
 Under overload most are refused, and what refusing costs is missing for answers. So the server's protocol asks here
 first. Requests that anything else would be done with take their way through the middlewares.

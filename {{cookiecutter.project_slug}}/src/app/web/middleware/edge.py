@@ -93,7 +93,7 @@ class Edge:
         finally:
             for end in self.on_response_end:
                 end(exchange)
-            # The server keeps the scope for as long as the connection is open, and with it all that this one holds.
+            # Some servers keep the scope for as long as the connection is open, and with it all that this one holds.
             del scope[EXCHANGE]
 
     def observe(self, exchange: Exchange, message: Message) -> None:
