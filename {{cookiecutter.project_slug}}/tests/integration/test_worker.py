@@ -191,6 +191,6 @@ def test_after_its_last_attempt_a_job_is_kept_as_failed_and_told_once(worker: Wo
 def test_a_job_that_cannot_be_done_fails_with_a_reason(worker: WorkingApp, url: str, job: Job, reason: str) -> None:
     job_id, status = end_of(url, job)
 
-    wait_until(lambda: bool(failures_of(worker, job_id)), what="the line with its failure")
     assert status == "failed"
+    wait_until(lambda: bool(failures_of(worker, job_id)), what="the line with its failure")
     assert reason in str(failures_of(worker, job_id)[-1]["exception"])
