@@ -60,7 +60,8 @@ def worker_database_url(databases: Databases) -> Iterator[str]:
 
 @pytest.fixture
 def database_url(databases: Databases, worker_database_url: str) -> Iterator[str]:
-    """The same, emptied after the test."""
+    """The same, emptied before the test, as a module's own service leaves rows there, and after it."""
+    databases.truncate(worker_database_url)
     yield worker_database_url
     databases.truncate(worker_database_url)
 
