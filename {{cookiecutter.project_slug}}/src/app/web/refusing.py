@@ -31,8 +31,8 @@ class RefusingProtocol(EndingProtocol):
         early: EarlyRefusal | None = self.app_state.get(EARLY_REFUSAL)
         if early is None or early.has_room:
             return None
-        has_refused = self.timeout_keep_alive_task is not None
-        if has_refused or self.flow.write_paused or self.parser.should_upgrade():
+        refused_another = self.timeout_keep_alive_task is not None
+        if refused_another or self.flow.write_paused or self.parser.should_upgrade():
             return None
         return early.refusal_of(cast("Scope", cycle.scope))
 
