@@ -11,6 +11,7 @@ import structlog
 
 from app.health import report
 from tests.support.databases import Databases
+from tests.support.hanging_up import hang_up_means
 from tests.support.outages import BreakableValkey
 from tests.support.servers import TestServers
 from tests.support.service import RunningService, run_service
@@ -91,6 +92,13 @@ def valkey(stopped_valkey: BreakableValkey) -> BreakableValkey:
     """The same, started."""
     stopped_valkey.start()
     return stopped_valkey
+
+
+@pytest.fixture
+def heard_hang_up() -> Iterator[None]:
+    """What the test starts hears SIGHUP, even if the tests were started with `nohup`."""
+    with hang_up_means(signal.SIG_DFL):
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.commands import for_production, run_app
+from tests.support.hanging_up import hang_up_means
 from tests.support.ports import free_ports, is_listening
 from tests.support.serving_app import TALKATIVE, ServingApp, failing_to_serve, is_live, serving
 from tests.support.waiting import wait_until
@@ -81,7 +82,7 @@ def test_after_sigterm_it_is_not_ready_but_still_serves_until_a_second_signal(dr
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_it_after_the_delay_without_a_stack_trace(
-    number: signal.Signals, worker_database_url: str, folder: Path
+    number: signal.Signals, heard_hang_up: None, worker_database_url: str, folder: Path
 ) -> None:
     variables = for_production(worker_database_url)
 
@@ -98,9 +99,8 @@ def test_a_signal_ends_it_after_the_delay_without_a_stack_trace(
 @pytest.fixture
 def ignored_hang_up() -> Iterator[None]:
     """As `nohup` does it for the processes that it starts."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    yield
-    signal.signal(signal.SIGHUP, before)
+    with hang_up_means(signal.SIG_IGN):
+        yield
 
 
 def test_what_was_started_with_nohup_does_not_end_with_its_terminal(

@@ -30,7 +30,7 @@ def begin(worker: WorkingApp, url: str, *, seconds: float) -> int:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_what_runs_is_finished_before_it_ends_and_nothing_more_is_fetched(
-    number: signal.Signals, url: str, tmp_path: Path
+    number: signal.Signals, heard_hang_up: None, url: str, tmp_path: Path
 ) -> None:
     with working(folder=tmp_path, module=BUSY, **for_production(url)) as worker:
         wait_until(worker.is_ready, what="the worker to be ready")
