@@ -6,8 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import DateTime, insert
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import DateTime, bindparam, insert, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from app.cache.kinds import Kind, Lifetime
@@ -15,6 +14,7 @@ from app.core.errors import NotFound
 from app.core.ids import new_id
 from app.persistence.database import open_database
 from app.persistence.migrations import migrate
+from app.persistence.reader import Reader
 from app.resources import connection_options
 from app.security.issuing import issue_key
 from app.security.principal import Principal
@@ -22,7 +22,7 @@ from app.security.public import public
 from app.security.repository import ApiKeyRepository
 from app.settings import Settings
 from app.web.authentication import requires
-from app.web.dependencies import CurrentResources, ReadSession
+from app.web.dependencies import CurrentReader, CurrentResources
 from app.web.shared_answers.dependencies import shared_answer
 from app.web.shared_answers.route import SharingRoute
 
@@ -51,6 +51,9 @@ class StoredThing(Base):
     name: Mapped[str]
     price_cents: Mapped[int]
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
+THING_BY_ID = select(StoredThing).where(StoredThing.id == bindparam("thing_id"))
 
 
 class Thing(BaseModel):
@@ -90,30 +93,29 @@ async def read_secured_thing(_caller: ReadThings, thing_id: int) -> Thing:
 
 
 @router.get("/stored-things/{thing_id}")
-async def read_stored_thing(_caller: ReadThings, thing_id: int, session: ReadSession) -> Thing:
-    return await find_thing(session, thing_id)
+async def read_stored_thing(_caller: ReadThings, thing_id: int, reader: CurrentReader) -> Thing:
+    return await find_thing(reader, thing_id)
 
 
 @router.get("/remembered-things/{thing_id}")
 async def read_remembered_thing(_caller: ReadThings, thing_id: int, resources: CurrentResources) -> Thing:
     async def load() -> Thing:
-        async with resources.database.reading() as session:
-            return await find_thing(session, thing_id)
+        return await find_thing(Reader(resources.database), thing_id)
 
     return (await resources.cache.get(THINGS, str(thing_id), load, tenant=None)).value
 
 
 @sharing_router.get("/answered-things/{thing_id}")
-async def answer_with_thing(_caller: ReadThings, thing_id: int, _shared: Shared, session: ReadSession) -> Thing:
-    return await find_thing(session, thing_id)
+async def answer_with_thing(_caller: ReadThings, thing_id: int, _shared: Shared, reader: CurrentReader) -> Thing:
+    return await find_thing(reader, thing_id)
 
 
 def thing_of(thing_id: int) -> Thing:
     return Thing(id=thing_id, owner=OWNER, name="A thing", price_cents=450, created_at=MADE)
 
 
-async def find_thing(session: AsyncSession, thing_id: int) -> Thing:
-    found = await session.get(StoredThing, thing_id)
+async def find_thing(reader: Reader, thing_id: int) -> Thing:
+    found = await reader.find(StoredThing, THING_BY_ID, thing_id=thing_id)
     if found is None:
         raise NotFound("There is no such thing.")
     return Thing.model_validate(found)

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from app.persistence import troubles
 from app.security.public import public
-from app.web.dependencies import ReadSession, Session
+from app.web.dependencies import CurrentResources, Session
 from tests.support.databases import Databases, execute
 from tests.support.outages import BreakablePostgres
 from tests.support.service import RunningService, run_service
@@ -32,8 +32,9 @@ async def make_table(session: Session) -> None:
 
 @ROUTER.get("/tables")
 @public
-async def read_nothing(session: ReadSession) -> None:
-    await session.execute(text("SELECT 1"))
+async def read_nothing(resources: CurrentResources) -> None:
+    async with resources.database.reading() as connection:
+        await connection.execute(text("SELECT 1"))
 
 
 @ROUTER.post("/wrong-values")

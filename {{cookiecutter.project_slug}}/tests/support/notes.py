@@ -4,12 +4,12 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter
 from pydantic import BaseModel
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cache.kinds import Kind, Lifetime
 from app.jobs.job import Job
@@ -17,7 +17,7 @@ from app.resources import Resources
 from app.security.principal import Principal
 from app.security.public import public
 from app.web.authentication import requires
-from app.web.dependencies import CurrentResources, Jobs, ReadSession, Session
+from app.web.dependencies import CurrentResources, Jobs, Session
 from app.web.idempotency.dependencies import IdempotencyKey
 from app.web.idempotency.route import IdempotentRoute
 from tests.support.databases import execute
@@ -73,13 +73,14 @@ async def take_note_slowly(caller: UseNotes, _key: IdempotencyKey, note: Note, s
 
 
 @router.get("/last", summary="Read the last note")
-async def read_last_note(caller: UseNotes, session: ReadSession) -> int:
+async def read_last_note(caller: UseNotes, resources: CurrentResources) -> int:
     """Or 0, if there is none."""
-    return await last_number(session)
+    return await last_number(resources)
 
 
-async def last_number(session: AsyncSession) -> int:
-    return int(await session.scalar(text("SELECT number FROM notes ORDER BY id DESC LIMIT 1")) or 0)
+async def last_number(resources: Resources) -> int:
+    async with resources.database.reading() as connection:
+        return int(await connection.scalar(text("SELECT number FROM notes ORDER BY id DESC LIMIT 1")) or 0)
 
 
 @router.get("/remembered", summary="Recall the last note")
@@ -87,11 +88,8 @@ async def last_number(session: AsyncSession) -> int:
 async def recall_last_note(resources: CurrentResources) -> int:
     """As it was a moment ago; as it was at all, when nobody can say what it is now."""
 
-    async def load() -> int:
-        async with resources.database.reading() as session:
-            return await last_number(session)
-
-    return (await resources.cache.get(LAST_NOTE, "last", load, tenant=None)).value
+    found = await resources.cache.get(LAST_NOTE, "last", partial(last_number, resources), tenant=None)
+    return found.value
 
 
 @router.get("/help", summary="Ask what notes are")

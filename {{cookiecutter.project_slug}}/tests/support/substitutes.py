@@ -14,6 +14,7 @@ from fastapi import APIRouter
 from pydantic import SecretStr
 from pytest import MonkeyPatch  # noqa: PT013 - a type here
 from sqlalchemy import TextClause
+from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.middleware.body_limit import RequestBodyLimitResponder
 
 from app.assembly import application, server
@@ -85,6 +86,13 @@ async def enqueue_at_once(self: queue.JobQueue, job: Job) -> int:
     found = await self.session.execute(queue.ENQUEUE, queue.parameters(job))
     await self.session.commit()
     return int(found.scalar_one())
+
+
+@asynccontextmanager
+async def reading_in_transaction(self: database.Database) -> AsyncIterator[AsyncConnection]:
+    """Like a change."""
+    async with self.transaction() as session:
+        yield await session.connection()
 
 
 def without_keys(patch: MonkeyPatch) -> None:

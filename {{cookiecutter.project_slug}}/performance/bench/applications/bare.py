@@ -16,7 +16,7 @@ from app.security.principal import Principal
 from app.security.repository import ApiKeyRepository
 from app.security.verified_keys import VerifiedKeys
 from app.settings import Settings
-from performance.things import SCOPE, Thing, find_thing, thing_of
+from performance.things import SCOPE, StoredThing, Thing, thing_of
 
 Sessions = async_sessionmaker[AsyncSession]
 
@@ -55,7 +55,10 @@ def bare_with_database(settings: Settings) -> FastAPI:
         _caller: Annotated[Principal, Depends(callers.identify)],
         session: Annotated[AsyncSession, Depends(open_session)],
     ) -> Thing:
-        return await find_thing(session, thing_id)
+        found = await session.get(StoredThing, thing_id)
+        if found is None:
+            raise HTTPException(404)
+        return Thing.model_validate(found)
 
     return app
 

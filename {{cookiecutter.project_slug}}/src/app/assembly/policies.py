@@ -10,7 +10,7 @@ from fastapi.routing import RouteContext, iter_route_contexts
 from app.core.checks import CheckFailed
 from app.security.public import is_public
 from app.web.authentication import API_KEY
-from app.web.dependencies import open_read_session, open_session
+from app.web.dependencies import open_session
 from app.web.idempotency.dependencies import accept_key
 from app.web.idempotency.route import IdempotentRoute
 from app.web.rate_limits import limit_address, rates_on
@@ -165,5 +165,4 @@ def session_problems(policy: RoutePolicy) -> Iterator[str]:
 def opens_session_too_early(route: RouteContext) -> bool:
     """Whether looking up the key would take a second connection. With all in use, each would wait for another's."""
     calls = [step.call for step in steps_of(route)]
-    before = calls[: calls.index(API_KEY)]
-    return open_session in before or open_read_session in before
+    return open_session in calls[: calls.index(API_KEY)]

@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable, Sequence
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.persistence.read_session import ReadOnlySession, WriteInReadSession
 from app.resilience.deadline import suspended
 
 log = structlog.get_logger()
@@ -18,11 +17,8 @@ ACTIONS = "app.after_commit"
 def after_commit(session: AsyncSession, action: Action) -> None:
     """Do it after the commit and before the caller is answered: something short, at most once.
 
-    If it fails the change stands all the same, so that is logged, and told nobody. Raises `WriteInReadSession` for a
-    session that commits nothing.
+    If it fails the change stands all the same, so that is logged, and told nobody.
     """
-    if isinstance(session.sync_session, ReadOnlySession):
-        raise WriteInReadSession
     session.info.setdefault(ACTIONS, []).append(action)
 
 

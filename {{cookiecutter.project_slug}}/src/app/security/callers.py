@@ -14,6 +14,7 @@ import structlog
 from app.core.rates import Rate
 from app.observability.metrics import Metrics
 from app.persistence.database import Database
+from app.persistence.reader import Reader
 from app.resilience.deadline import context_without_deadline
 from app.security.errors import ApiKeyMissing, ApiKeyRefused, InsufficientScope, TooManyKeysRefused
 from app.security.keys import Key, parse_key
@@ -21,7 +22,7 @@ from app.security.limit_refusals import LimitRefusals
 from app.security.local_limit import LocalLimit
 from app.security.models import ApiKey
 from app.security.principal import Principal
-from app.security.repository import ApiKeyRepository
+from app.security.repository import KEY_BY_PREFIX
 from app.security.verified_keys import VerifiedKeys
 
 log = structlog.get_logger()
@@ -58,7 +59,7 @@ class Callers:
     def __init__(
         self, database: Database, *, refused: Rate, metrics: Metrics, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self.database = database
+        self.reader = Reader(database)
         self.refused = LocalLimit(refused, clock=clock)
         self.limit_refusals = LimitRefusals(metrics)
         self.clock = clock
@@ -141,9 +142,8 @@ class Callers:
             raise TooManyKeysRefused(retry_after=ceil(wait))
 
     async def look_up(self, prefix: str) -> ApiKey | None:
-        """In a session of its own, whose connection is free again before the request asks for one."""
-        async with self.database.reading() as session:
-            return await ApiKeyRepository(session).find(prefix)
+        """The connection is free again before the request asks for one."""
+        return await self.reader.find(ApiKey, KEY_BY_PREFIX, prefix=prefix)
 
     async def close(self) -> None:
         """Nobody waits for an answer any more."""

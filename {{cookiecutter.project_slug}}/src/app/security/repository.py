@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.security.models import ApiKey
+
+# Good or not.
+KEY_BY_PREFIX = select(ApiKey).where(ApiKey.prefix == bindparam("prefix"))
 
 
 class ApiKeyRepository:
@@ -21,7 +24,7 @@ class ApiKeyRepository:
 
     async def find(self, prefix: str) -> ApiKey | None:
         """The key with this prefix, good or not."""
-        return await self.session.scalar(select(ApiKey).where(ApiKey.prefix == prefix))
+        return await self.session.scalar(KEY_BY_PREFIX, {"prefix": prefix})
 
     async def oldest_first(self) -> Sequence[ApiKey]:
         """Every key, good or not."""

@@ -12,6 +12,7 @@ from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.jobs.queue import JobQueue
+from app.persistence.reader import Reader
 from app.resources import Resources
 from app.web.pagination import Cursor, Cursors, Limit, PageRequest
 
@@ -38,14 +39,12 @@ async def open_session(request: Request) -> AsyncIterator[AsyncSession]:
 Session = Annotated[AsyncSession, Depends(open_session, scope="function")]
 
 
-async def open_read_session(request: Request) -> AsyncIterator[AsyncSession]:
+async def get_reader(request: Request) -> Reader:
     """For what only reads."""
-    async with resources_of(request).database.reading() as session:
-        yield session
+    return Reader(resources_of(request).database)
 
 
-# `function`: the connection is free again before the answer goes out, to a caller who may read it slowly.
-ReadSession = Annotated[AsyncSession, Depends(open_read_session, scope="function")]
+CurrentReader = Annotated[Reader, Depends(get_reader)]
 
 
 async def get_jobs(session: Session) -> JobQueue:

@@ -4,7 +4,7 @@ from collections.abc import Awaitable
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Select, select, text
+from sqlalchemy import bindparam, select, text
 
 from app.cache.kinds import Kind, Lifetime
 from app.clients.partner_client import HttpClient
@@ -14,9 +14,13 @@ from app.resources import Resources
 from tests.support.switching import Switch, nothing, replaced, without_router
 
 
-def orders_of_everybody(_tenant: object) -> Select[Order]:
-    """It still names the tenant, but compares it with itself."""
-    return select(Order).where(Order.tenant_id == Order.tenant_id)
+def for_everybody(patch: Any) -> None:
+    """The queries still name the tenant, but compare it with itself."""
+    orders = select(Order).where(Order.tenant_id == Order.tenant_id)
+    by_id = orders.where(Order.id == bindparam("order_id"))
+    patch.setattr(repository, "OF_TENANT", orders)
+    patch.setattr(repository, "BY_ID", by_id)
+    patch.setattr(repository, "TO_CHANGE", by_id.with_for_update())
 
 
 async def flat_rate(*_: object) -> shipping.Shipping:
@@ -30,15 +34,15 @@ async def without_fallback(_client: HttpClient, wanted: Awaitable[Any], _fallbac
 
 async def shipping_within_a_session(sku: str, quantity: int, resources: Resources) -> shipping.Shipping:
     """Holds a connection while the partner is asked."""
-    async with resources.database.reading() as session:
-        await session.execute(text("SELECT 1"))
+    async with resources.database.reading() as connection:
+        await connection.execute(text("SELECT 1"))
         return await shipping.shipping_for(sku, quantity, resources)
 
 
 async def charge_within_a_session(order_id: Any, cents: int, resources: Resources) -> str | None:
     """The same."""
-    async with resources.database.reading() as session:
-        await session.execute(text("SELECT 1"))
+    async with resources.database.reading() as connection:
+        await connection.execute(text("SELECT 1"))
         return await payments.charge(order_id, cents, resources)
 
 
@@ -60,7 +64,7 @@ def confirm_anyway(order: Order, _charge_id: str | None) -> bool:
 
 SWITCHES: dict[str, Switch] = {
     "orders": without_router("/v1/orders"),
-    "tenants": replaced(repository, "orders_of", orders_of_everybody),
+    "tenants": for_everybody,
     "quoted-shipping": replaced(shipping, "quote_of", flat_rate),
     "shipping-fallbacks": replaced(HttpClient, "or_else", without_fallback),
     "last-quotes": replaced(shipping, "QUOTES", Kind("shipping-quotes", int, Lifetime(fresh=60))),

@@ -5,14 +5,13 @@ from typing import Annotated
 
 from fastapi import Depends, Query
 
-from app.features.orders.repository import OrderRepository
+from app.features.orders.repository import OrderRepository, StoredOrders
 from app.features.orders.schemas import NewOrder, OrderFilters, Sku, Status
-from app.features.orders.service import OrderService
+from app.features.orders.service import OrderQueries, OrderService
 from app.features.orders.shipping import Shipping, shipping_for
-from app.jobs.queue import JobQueue
 from app.security.principal import Principal
 from app.web.authentication import requires
-from app.web.dependencies import CurrentResources, Jobs, ReadSession, Session
+from app.web.dependencies import CurrentReader, CurrentResources, Jobs, Session
 
 ReadOrders = Annotated[Principal, requires("orders:read")]
 WriteOrders = Annotated[Principal, requires("orders:write")]
@@ -35,9 +34,8 @@ async def order_service(session: Session, jobs: Jobs) -> OrderService:
     return OrderService(orders=OrderRepository(session), jobs=jobs)
 
 
-async def order_service_to_read(session: ReadSession) -> OrderService:
-    """The same without a transaction, for routes that change nothing."""
-    return OrderService(orders=OrderRepository(session), jobs=JobQueue(session))
+async def order_queries(reader: CurrentReader) -> OrderQueries:
+    return OrderQueries(StoredOrders(reader))
 
 
 async def order_filters(
@@ -49,5 +47,5 @@ async def order_filters(
 
 Quoted = Annotated[QuotedOrder, Depends(quoted_order)]
 Orders = Annotated[OrderService, Depends(order_service)]
-OrdersToRead = Annotated[OrderService, Depends(order_service_to_read)]
+OrdersToRead = Annotated[OrderQueries, Depends(order_queries)]
 Filters = Annotated[OrderFilters, Depends(order_filters)]
