@@ -110,9 +110,9 @@ def connection_options(settings: Settings) -> ConnectionOptions:
 
 def measure_pool(database: Database, metrics: Metrics) -> None:
     """Let the scrape read the pool, so that requests pay nothing for it."""
-    metrics.database.connections.labels("used").set_function(lambda: database.used)
-    metrics.database.connections.labels("free").set_function(lambda: database.size - database.used)
-    metrics.database.waiting.set_function(lambda: database.waiting)
+    metrics.database.connections.labels("used").set_function(lambda: database.line.used)
+    metrics.database.connections.labels("free").set_function(lambda: database.line.size - database.line.used)
+    metrics.database.waiting.set_function(lambda: database.line.waiting)
 
 
 def broadcast_from(settings: Settings, redis: Redis | None, metrics: Metrics) -> AbstractAsyncContextManager[Broadcast]:

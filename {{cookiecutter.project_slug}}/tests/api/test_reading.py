@@ -23,8 +23,7 @@ NOW = text("SELECT now()")
 @public
 async def read_twice(resources: CurrentResources) -> list[datetime]:
     """PostgreSQL's `now()` is when the transaction began."""
-    async with resources.database.reading() as connection:
-        return [(await connection.execute(NOW)).scalar_one() for _ in range(2)]
+    return await resources.database.read(lambda connection: [connection.execute(NOW).scalar_one() for _ in range(2)])
 
 
 @router.post("/keys")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from fastapi import APIRouter
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.persistence import database as database_module
@@ -111,18 +111,18 @@ async def test_a_caller_who_gave_up_does_not_block_the_line(database: Database) 
     served: list[str] = []
 
     async def visit(name: str) -> None:
-        async with database.turn():
+        async with database.line:
             served.append(name)
 
-    async with database.turn(), database.turn():
+    async with database.line, database.line:
         impatient = asyncio.create_task(visit("impatient"))
         patient = asyncio.create_task(visit("patient"))
-        await until(lambda: database.waiting == 2)
+        await until(lambda: database.line.waiting == 2)
         impatient.cancel()
     await patient
 
     assert served == ["patient"]
-    assert (database.used, database.waiting) == (0, 0)
+    assert (database.line.used, database.line.waiting) == (0, 0)
 
 
 async def test_never_more_connections_than_the_pool_holds(database: Database) -> None:
@@ -131,7 +131,7 @@ async def test_never_more_connections_than_the_pool_holds(database: Database) ->
     async def visit() -> None:
         nonlocal most
         async with database.transaction() as session:
-            most = max(most, database.used)
+            most = max(most, database.line.used)
             await session.execute(text("SELECT pg_sleep(0.005)"))
 
     await asyncio.gather(*(visit() for _ in range(12)))
@@ -142,13 +142,13 @@ async def test_never_more_connections_than_the_pool_holds(database: Database) ->
 async def test_whoever_waits_too_long_is_told_that_it_is_busy(options: ConnectionOptions) -> None:
     database = open_database(options, pool_size=1, wait_seconds=0.05)
 
-    async with database.turn():
+    async with database.line:
         with pytest.raises(DatabaseBusy) as refusal:
-            async with database.turn():
+            async with database.line:
                 pass
 
     assert refusal.value.retry_after == 1
-    assert (database.used, database.waiting) == (0, 0)
+    assert (database.line.used, database.line.waiting) == (0, 0)
     await database.close()
 
 
@@ -158,7 +158,7 @@ async def test_health_checks_do_not_queue_behind_requests(database: Database) ->
         await second.execute(text("SELECT 1"))
         async with asyncio.timeout(5):
             await database.ping()
-        used = database.used
+        used = database.line.used
 
     assert used == 2
 
@@ -222,11 +222,15 @@ async def test_a_connection_serves_reads_and_transactions_in_turn(options: Conne
     database = open_database(options, pool_size=1, wait_seconds=1)
     seen: list[tuple[Any, int]] = []
 
-    for opening in (database.reading, database.transaction) * 2:
-        async with opening() as session:
-            # PostgreSQL's `now()` is when the transaction began.
-            times = {await session.scalar(text("SELECT now()")) for _ in range(2)}
-            seen.append((await session.scalar(text("SELECT pg_backend_pid()")), len(times)))
+    def look(connection: Connection) -> tuple[Any, int]:
+        # PostgreSQL's `now()` is when the transaction began.
+        times = {connection.scalar(text("SELECT now()")) for _ in range(2)}
+        return connection.scalar(text("SELECT pg_backend_pid()")), len(times)
+
+    for _ in range(2):
+        seen.append(await database.read(look))
+        async with database.transaction() as session:
+            seen.append(await (await session.connection()).run_sync(look))
 
     server = seen[0][0]
     assert seen == [(server, 2), (server, 1)] * 2
@@ -236,13 +240,32 @@ async def test_a_connection_serves_reads_and_transactions_in_turn(options: Conne
 async def test_a_transaction_is_read_committed_whatever_the_default_is(options: ConnectionOptions) -> None:
     database = open_database(options, pool_size=1, wait_seconds=1)
 
-    async with database.reading() as session:
-        await session.execute(text("SET default_transaction_isolation = 'serializable'"))
+    await database.read(
+        lambda connection: connection.execute(text("SET default_transaction_isolation = 'serializable'"))
+    )
     async with database.transaction() as session:
         default = await session.scalar(text("SHOW default_transaction_isolation"))
         isolation = await session.scalar(text("SHOW transaction_isolation"))
 
     assert (default, isolation) == ("serializable", "read committed")
+    await database.close()
+
+
+async def test_a_read_that_is_given_up_is_ended_in_the_server_and_gives_its_connection_back(
+    options: ConnectionOptions,
+) -> None:
+    database = open_database(options, pool_size=1, wait_seconds=1)
+    running = text("SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(60)' AND state = 'active'")
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await database.read(lambda connection: connection.execute(text("SELECT pg_sleep(60)")))
+
+    async def is_ended() -> bool:
+        return await database.read(lambda connection: connection.scalar(running)) == 0
+
+    await eventually(is_ended)
+    assert database.line.used == 0
     await database.close()
 
 

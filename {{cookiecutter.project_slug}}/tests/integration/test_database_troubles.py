@@ -33,8 +33,7 @@ async def make_table(session: Session) -> None:
 @ROUTER.get("/tables")
 @public
 async def read_nothing(resources: CurrentResources) -> None:
-    async with resources.database.reading() as connection:
-        await connection.execute(text("SELECT 1"))
+    await resources.database.read(lambda connection: connection.execute(text("SELECT 1")))
 
 
 @ROUTER.post("/wrong-values")

@@ -79,8 +79,8 @@ async def read_last_note(caller: UseNotes, resources: CurrentResources) -> int:
 
 
 async def last_number(resources: Resources) -> int:
-    async with resources.database.reading() as connection:
-        return int(await connection.scalar(text("SELECT number FROM notes ORDER BY id DESC LIMIT 1")) or 0)
+    query = text("SELECT number FROM notes ORDER BY id DESC LIMIT 1")
+    return int(await resources.database.read(lambda connection: connection.scalar(query)) or 0)
 
 
 @router.get("/remembered", summary="Recall the last note")

@@ -2,8 +2,7 @@
 
 import asyncio
 import html
-from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import fields, replace
 from datetime import datetime
 from http import HTTPStatus
@@ -13,8 +12,7 @@ import aiohttp
 from fastapi import APIRouter
 from pydantic import SecretStr
 from pytest import MonkeyPatch  # noqa: PT013 - a type here
-from sqlalchemy import TextClause
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, TextClause
 from starlette.middleware.body_limit import RequestBodyLimitResponder
 
 from app.assembly import application, server
@@ -32,6 +30,7 @@ from app.jobs.job import Job
 from app.jobs.recording import Recorder
 from app.jobs.sql import sql
 from app.persistence import database, engine, errors
+from app.persistence.line import Line
 from app.resilience.concurrency_limit import ConcurrencyLimit
 from app.resilience.policy import Guard, Operation
 from app.resilience.single_flight import SingleFlight
@@ -61,12 +60,6 @@ def commit_after_answering(patch: MonkeyPatch) -> None:
     patch.setitem(vars(depends), "scope", None)
 
 
-@asynccontextmanager
-async def without_waiting(_self: database.Database) -> AsyncIterator[None]:
-    """Straight to the pool."""
-    yield
-
-
 def shown(value: Any) -> Any:
     """Instead of the mask."""
     return value.get_secret_value() if isinstance(value, SecretStr) else value
@@ -88,11 +81,10 @@ async def enqueue_at_once(self: queue.JobQueue, job: Job) -> int:
     return int(found.scalar_one())
 
 
-@asynccontextmanager
-async def reading_in_transaction(self: database.Database) -> AsyncIterator[AsyncConnection]:
+async def read_in_transaction(self: database.Database, work: Callable[[Connection], Any]) -> Any:
     """Like a change."""
     async with self.transaction() as session:
-        yield await session.connection()
+        return await (await session.connection()).run_sync(work)
 
 
 def without_keys(patch: MonkeyPatch) -> None:
@@ -224,15 +216,21 @@ class NewestFirst(asyncio.Semaphore):
         super().release()
 
 
+def straight_to_the_pool(patch: MonkeyPatch) -> None:
+    """Nobody stands in a line."""
+    patch.setattr(Line, "__aenter__", idle)
+    patch.setattr(Line, "__aexit__", idle)
+
+
 def serve_newest_first(patch: MonkeyPatch) -> None:
     """Of those who wait for a connection."""
-    begin = database.Database.__init__
+    begin = Line.__init__
 
-    def begin_so(self: database.Database, *given: Any, **options: Any) -> None:
-        begin(self, *given, **options)
+    def begin_so(self: Line, **options: Any) -> None:
+        begin(self, **options)
         self.free = NewestFirst(self.size)
 
-    patch.setattr(database.Database, "__init__", begin_so)
+    patch.setattr(Line, "__init__", begin_so)
 
 
 def without_setting(name: str) -> Switch:

@@ -1,22 +1,24 @@
 """Transactions: how everything here talks to PostgreSQL."""
 
-import asyncio
-import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from math import floor, inf
+from typing import TypeVar
 
-from sqlalchemy import text
+from sqlalchemy import Connection, TextClause, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
+from sqlalchemy.util import greenlet_spawn
 
 from app.persistence.after_commit import run_actions
 from app.persistence.engine import ConnectionOptions, create_engine
 from app.persistence.errors import DatabaseBusy, DatabaseTrouble, driver_error, translate
+from app.persistence.line import Line
 from app.persistence.troubles import Troubles
 from app.resilience.deadline import remaining, suspended
-from app.resilience.queueing_time import record_wait
+
+Found = TypeVar("Found")
 
 # One for each check that asks the database. Behind requests in a queue, a busy service would look like a dead one.
 PROBE_CONNECTIONS = 2
@@ -26,25 +28,16 @@ LEEWAY_SECONDS = 0.2
 
 
 class Database:
-    """A bounded pool of connections with a fair queue in front of it.
-
-    SQLAlchemy's asynchronous pool is unfair under saturation: some callers wait far longer than
-    others. A semaphore as large as the pool serves them in the order of their arrival (measured:
-    p95 139 ms without, 51 ms with).
-    """
+    """A bounded pool of connections, with a fair line in front of it."""
 
     def __init__(self, engine: AsyncEngine, *, size: int, wait_seconds: float, statement_seconds: float = inf) -> None:
-        # On its connections each statement stands by itself: for `reading`.
+        # On its connections each statement stands by itself: for `read`.
         self.reading_engine = engine
         # The same connections, set for a transaction and back again. That costs 50 µs of CPU, and most of what is asked
         # for only reads.
         self.engine = engine.execution_options(isolation_level="READ COMMITTED")
-        self.size = size
-        self.wait_seconds = wait_seconds
+        self.line = Line(size=size, wait_seconds=wait_seconds)
         self.statement_seconds = statement_seconds
-        self.free = asyncio.Semaphore(size)
-        self.used = 0
-        self.waiting = 0
         self.troubles = Troubles()
 
     @asynccontextmanager
@@ -57,11 +50,13 @@ class Database:
         when the whole block may be run again.
         """
         with self.watched(has_only_read=False):
-            async with self.turn():
+            async with self.line:
                 # Closing rolls back, which fails on a lost connection: the outer translation sees that too.
                 with translated_errors(is_committing=False):
                     async with AsyncSession(self.engine, expire_on_commit=False) as session:
-                        await self.shorten_statements(session)
+                        limit = self.statement_limit()
+                        if limit is not None:
+                            await session.execute(limit)
                         yield session
                         if session.new or session.dirty or session.deleted:  # a flush of nothing takes 8 µs
                             await session.flush()
@@ -71,23 +66,27 @@ class Database:
         if session.info:
             await run_actions(session)  # the connection is free again
 
-    @asynccontextmanager
-    async def reading(self) -> AsyncIterator[AsyncConnection]:
-        """A connection for a `Reader`.
+    async def read(self, work: Callable[[Connection], Found]) -> Found:
+        """What `work` finds. It is an ordinary function, so it can wait for nothing but its connection.
 
-        Each statement sees what was committed before it, as in `transaction`, but nothing is begun or committed. While
-        less time is left than a statement may take it is a transaction all the same, whose statements can be given
-        less; it is rolled back.
+        Each of its statements sees what was committed before it, as in `transaction`, but nothing is begun or
+        committed. While less time is left than a statement may take there is a transaction all the same, whose
+        statements can be given less; it is rolled back.
 
         Raises what `transaction` raises.
         """
-        engine = self.engine if remaining() < self.statement_seconds else self.reading_engine
-        with self.watched(has_only_read=True):
-            async with self.turn():
-                with translated_errors(is_committing=False):
-                    async with engine.connect() as connection:
-                        await self.shorten_statements(connection)
-                        yield connection
+        with self.watched(has_only_read=True), translated_errors(is_committing=False):
+            async with self.line:
+                # All of it at once: the asynchronous connection does so for each step, and needs a task to close it.
+                return await greenlet_spawn(self.work_alone, work)
+
+    def work_alone(self, work: Callable[[Connection], Found]) -> Found:
+        limit = self.statement_limit()
+        engine = self.reading_engine if limit is None else self.engine
+        with engine.sync_engine.connect() as connection:
+            if limit is not None:
+                connection.execute(limit)
+            return work(connection)
 
     @contextmanager
     def watched(self, *, has_only_read: bool) -> Iterator[None]:
@@ -100,40 +99,13 @@ class Database:
         if self.troubles.present:
             self.troubles.settle(has_only_read=has_only_read)
 
-    @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Wait in line for one of the connections. Raises `DatabaseBusy`."""
-        if self.free.locked():
-            await self.wait_in_line()
-        else:
-            await self.free.acquire()  # at once
-        self.used += 1
-        try:
-            yield
-        finally:
-            self.used -= 1
-            self.free.release()
-
-    async def wait_in_line(self) -> None:
-        began = time.monotonic()
-        self.waiting += 1
-        try:
-            async with asyncio.timeout(self.wait_seconds):
-                await self.free.acquire()
-        except TimeoutError:
-            raise DatabaseBusy from None
-        finally:
-            self.waiting -= 1
-            record_wait(time.monotonic() - began)
-
-    async def shorten_statements(self, session: AsyncSession | AsyncConnection) -> None:
+    def statement_limit(self) -> TextClause | None:
         """Let the server end what nobody waits for, even when this process hangs and cannot cancel it.
 
         Costs a round trip, so only when less time is left than a statement may take anyway.
         """
         left = max(remaining(), 0) + LEEWAY_SECONDS
-        if left < self.statement_seconds:
-            await session.execute(text(f"SET LOCAL statement_timeout = {whole_tenths(left)}"))
+        return text(f"SET LOCAL statement_timeout = {whole_tenths(left)}") if left < self.statement_seconds else None
 
     @asynccontextmanager
     async def probe_connection(self) -> AsyncIterator[AsyncConnection]:

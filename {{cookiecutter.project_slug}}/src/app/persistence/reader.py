@@ -25,8 +25,7 @@ class Reader:
 
     async def all(self, kind: type[Object], query: Select[Object], **values: object) -> list[Object]:
         """What a query of one model finds."""
-        async with self.database.reading() as connection:
-            rows = (await connection.execute(query, values)).mappings().all()
+        rows = await self.database.read(lambda connection: connection.execute(query, values).mappings().all())
         return [kind(**row) for row in rows]
 
     async def find(self, kind: type[Object], query: Select[Object], **values: object) -> Object | None:

@@ -34,15 +34,15 @@ async def without_fallback(_client: HttpClient, wanted: Awaitable[Any], _fallbac
 
 async def shipping_within_a_session(sku: str, quantity: int, resources: Resources) -> shipping.Shipping:
     """Holds a connection while the partner is asked."""
-    async with resources.database.reading() as connection:
-        await connection.execute(text("SELECT 1"))
+    async with resources.database.transaction() as session:
+        await session.execute(text("SELECT 1"))
         return await shipping.shipping_for(sku, quantity, resources)
 
 
 async def charge_within_a_session(order_id: Any, cents: int, resources: Resources) -> str | None:
     """The same."""
-    async with resources.database.reading() as connection:
-        await connection.execute(text("SELECT 1"))
+    async with resources.database.transaction() as session:
+        await session.execute(text("SELECT 1"))
         return await payments.charge(order_id, cents, resources)
 
 
