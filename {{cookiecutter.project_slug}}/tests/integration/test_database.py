@@ -240,9 +240,8 @@ async def test_a_connection_serves_reads_and_transactions_in_turn(options: Conne
 async def test_a_transaction_is_read_committed_whatever_the_default_is(options: ConnectionOptions) -> None:
     database = open_database(options, pool_size=1, wait_seconds=1)
 
-    await database.read(
-        lambda connection: connection.execute(text("SET default_transaction_isolation = 'serializable'"))
-    )
+    strictest = text("SET default_transaction_isolation = 'serializable'")
+    await database.read(lambda connection: connection.execute(strictest))
     async with database.transaction() as session:
         default = await session.scalar(text("SHOW default_transaction_isolation"))
         isolation = await session.scalar(text("SHOW transaction_isolation"))
@@ -255,14 +254,17 @@ async def test_a_read_that_is_given_up_is_ended_in_the_server_and_gives_its_conn
     options: ConnectionOptions,
 ) -> None:
     database = open_database(options, pool_size=1, wait_seconds=1)
-    running = text("SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(60)' AND state = 'active'")
+    running = text(
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE query = 'SELECT pg_sleep(60)' AND state = 'active' AND datname = current_database()"
+    )
 
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.2):
             await database.read(lambda connection: connection.execute(text("SELECT pg_sleep(60)")))
 
     async def is_ended() -> bool:
-        return await database.read(lambda connection: connection.scalar(running)) == 0
+        return bool(await database.read(lambda connection: connection.scalar(running)) == 0)
 
     await eventually(is_ended)
     assert database.line.used == 0

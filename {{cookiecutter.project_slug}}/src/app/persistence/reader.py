@@ -13,9 +13,9 @@ class Reader:
     """Each query stands by itself: it sees what was committed before it, and holds a connection only while it runs.
 
     There is no transaction and no session: objects that are found belong to nobody, and what is changed in them is
-    written nowhere. A request for a row by its key takes a quarter less CPU time than with a session (measured: 770 and
-    1,020 µs). A query that is asked often is put together once, with a `bindparam` for each of `values`; to do that for
-    each request would take 200 µs more.
+    written nowhere. A request for a row by its key takes a quarter less CPU time than with an asynchronous session
+    (measured: 0.81 and 1.10 times that of bare FastAPI, which uses one). A query that is asked often is put together
+    once, with a `bindparam` for each of `values`; to do that for each request would take 200 µs more.
 
     Raises what `Database.transaction` raises.
     """
