@@ -23,15 +23,17 @@ def cores() -> list[int]:
 def pin_apart(servers: list[int]) -> bool:
     """Give the last core to the servers (their process ids) and all others to us; False where that cannot be done.
 
-    What shares a core with the client would be measured with the client's share of its caches and its time.
+    To us and all else that we have started: a database that takes its time from the core of a server, or a client that
+    does, would be measured with it.
     """
     *ours, theirs = cores()
     if not CAN_PIN or not ours:
         return False
+    for process in family(os.getpid()):
+        pin(process, set(ours))
     for pid in servers:
         for process in family(pid):
             pin(process, {theirs})
-    pin(psutil.Process(), set(ours))
     return True
 
 

@@ -4,16 +4,19 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 
-import psutil
 import pytest
 
-from performance.machine import CAN_PIN, cores, pin, pin_apart
+from performance.machine import CAN_PIN, cores, family, pin, pin_apart
 
 WAITING = [sys.executable, "-c", "input()"]
 
 
-@pytest.fixture
+pytestmark = pytest.mark.skipif(not CAN_PIN or len(cores()) < 2, reason="needs two cores, and Linux")
+
+
+@contextmanager
 def child() -> Iterator[int]:
     with subprocess.Popen(WAITING, stdin=subprocess.PIPE) as process:
         yield process.pid
@@ -21,22 +24,39 @@ def child() -> Iterator[int]:
 
 
 @pytest.fixture
+def server() -> Iterator[int]:
+    with child() as pid:
+        yield pid
+
+
+@pytest.fixture
+def database() -> Iterator[int]:
+    with child() as pid:
+        yield pid
+
+
+@pytest.fixture(autouse=True)
 def unpinned_afterwards() -> Iterator[None]:
     yield
-    pin(psutil.Process(), set(cores()))
+    for process in family(os.getpid()):
+        pin(process, set(cores()))
 
 
-@pytest.mark.skipif(not CAN_PIN or len(cores()) < 2, reason="needs two cores, and Linux")
-@pytest.mark.usefixtures("unpinned_afterwards")
-def test_also_the_second_server_is_pinned_to_another_core_than_ours(child: int) -> None:
-    pin_apart([child])
-    first = affinities(child)
-    pin_apart([child])
+def test_also_the_second_server_is_pinned_to_another_core_than_ours(server: int) -> None:
+    pin_apart([server])
+    first = affinities(server)
+    pin_apart([server])
 
-    assert affinities(child) == first
+    assert affinities(server) == first
     assert first == ({cores()[-1]}, set(cores()[:-1]))
 
 
-def affinities(child: int) -> tuple[set[int], set[int]]:
-    """Of the child, and of this process."""
-    return os.sched_getaffinity(child), os.sched_getaffinity(0)
+def test_what_else_we_have_started_takes_no_time_of_the_server(server: int, database: int) -> None:
+    pin_apart([server])
+
+    assert affinities(database) == (set(cores()[:-1]), set(cores()[:-1]))
+
+
+def affinities(process: int) -> tuple[set[int], set[int]]:
+    """Of that process, and of this one."""
+    return os.sched_getaffinity(process), os.sched_getaffinity(0)
